@@ -1,0 +1,1 @@
+"""Benchmarks: data plus one loader each, name → BenchmarkItem."""

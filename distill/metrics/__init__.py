@@ -1,0 +1,1 @@
+"""Metrics: (Prediction, reference) → Score."""

@@ -1,0 +1,14 @@
+"""Notewright's data side: scenario → source → target → checks → run directory.
+
+In the order in which data flows:
+
+1. ``packs`` and ``scenarios``: a cited specialty pack, a seed and an index give a Scenario, a typed list of facts.
+2. ``teachers``: a teacher writes the source (a transcript) and the target (a note) of an Encounter.
+3. ``checks``: each check passes an Encounter on, or turns it into a Rejection with its reason.
+4. ``runs``: the run directory keeps every candidate in one of two append-only logs.
+5. ``splits``, ``publish``, ``card``, ``report``: the accepted encounters become a data set.
+
+``pipeline`` is the only module that wires these stages, and ``cli`` the only one that talks to a person.
+"""
+
+__version__ = "0.1.0"

@@ -1,0 +1,15 @@
+"""The two ways something can go wrong that a user can mend: a wrong request, and a stop that can be resumed."""
+
+from __future__ import annotations
+
+
+class UserError(Exception):
+    """A mistake in the request or on the machine; the message is one line: what is wrong and what to do. Exit 2."""
+
+    exit_code = 2
+
+
+class TeacherUnavailable(UserError):
+    """The teacher cannot be reached, or stopped answering; the run on disk is intact and can be resumed. Exit 3."""
+
+    exit_code = 3

@@ -1,0 +1,286 @@
+"""The records that cross disk or wire, in the order of flow: fact, scenario, turn, encounter, rejection, manifest."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+JsonObject = dict[str, JsonValue]
+Number = int | float
+Sex = Literal["female", "male"]
+Visit = Literal["new", "follow-up"]
+Split = Literal["train", "validation", "test"]
+Interpretation = Literal["low", "normal", "high"]
+PlanAction = Literal["start", "stop", "increase", "decrease", "continue", "order", "refer", "advise", "follow-up"]
+
+
+class Record(BaseModel):
+    """Base of all records: frozen, and an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class FactBase(Record):
+    """One thing that is true in a scenario."""
+
+    id: str
+    """Unique within the scenario: the kind and a running number, such as ``medication-1``."""
+
+
+class PatientFact(FactBase):
+    """Who the patient is; every scenario has exactly one."""
+
+    kind: Literal["patient"] = "patient"
+    age: int
+    """Years."""
+    sex: Sex
+
+
+class ComplaintFact(FactBase):
+    """Why the patient came: a symptom, or an occasion such as an incidental finding."""
+
+    kind: Literal["complaint"] = "complaint"
+    name: str
+    """Clinical term, such as ``fatigue``."""
+    duration: str | None
+    """Such as ``3 months``; None where a duration makes no sense (a routine follow-up)."""
+
+
+class SymptomFact(FactBase):
+    """A symptom that was asked about; absent ones are the pertinent negatives."""
+
+    kind: Literal["symptom"] = "symptom"
+    name: str
+    present: bool
+
+
+class HistoryFact(FactBase):
+    """Past medical, surgical, family or social history, or an allergy."""
+
+    kind: Literal["history"] = "history"
+    category: Literal["medical", "surgical", "family", "social", "allergy"]
+    name: str
+
+
+class Medication(Record):
+    """A drug with a dose that exists."""
+
+    name: str
+    """Generic name, lower case."""
+    dose: Number
+    unit: str
+    route: str
+    frequency: str
+
+
+class MedicationFact(FactBase):
+    """A drug that the patient takes at the start of the visit."""
+
+    kind: Literal["medication"] = "medication"
+    medication: Medication
+
+
+class VitalFact(FactBase):
+    """A vital sign taken at the visit."""
+
+    kind: Literal["vital"] = "vital"
+    name: str
+    value: Number
+    unit: str
+
+
+class FindingFact(FactBase):
+    """A finding of the physical examination, normal or not, in the words of a note."""
+
+    kind: Literal["finding"] = "finding"
+    name: str
+
+
+class LabFact(FactBase):
+    """A numeric result with the reference range that it was read against."""
+
+    kind: Literal["lab"] = "lab"
+    name: str
+    value: Number
+    unit: str
+    low: Number | None
+    """Lower end of the reference range in ``unit``; None where the range has only an upper end."""
+    high: Number | None
+    interpretation: Interpretation
+    loinc: str | None
+
+
+class StudyFact(FactBase):
+    """A result in words: imaging, biopsy, electrocardiogram."""
+
+    kind: Literal["study"] = "study"
+    name: str
+    result: str
+
+
+class DiagnosisFact(FactBase):
+    """A problem that the visit addresses; the first one in a scenario is the main one."""
+
+    kind: Literal["diagnosis"] = "diagnosis"
+    name: str
+    icd10cm: str
+    """ICD-10-CM code with its dot, such as ``E11.65``."""
+    status: str
+    """One phrase of assessment, such as ``above goal on metformin alone``."""
+
+
+class PlanFact(FactBase):
+    """One plan item of one problem."""
+
+    kind: Literal["plan"] = "plan"
+    problem: str
+    """Id of the DiagnosisFact that it belongs to."""
+    action: PlanAction
+    text: str
+    """The item in the words of a note, such as ``repeat TSH in 6 weeks``."""
+    medication: Medication | None
+    """The new regimen where the action starts, stops, raises, lowers or continues a drug."""
+
+
+Fact = Annotated[
+    PatientFact
+    | ComplaintFact
+    | SymptomFact
+    | HistoryFact
+    | MedicationFact
+    | VitalFact
+    | FindingFact
+    | LabFact
+    | StudyFact
+    | DiagnosisFact
+    | PlanFact,
+    Field(discriminator="kind"),
+]
+
+
+class Scenario(Record):
+    """What is true of one encounter, before a word of it is written."""
+
+    id: str
+    """Such as ``endocrinology-7-000042``: pack, seed, index."""
+    specialty: str
+    seed: int
+    index: int
+    condition: str
+    """Id of the condition in the pack."""
+    presentation: str
+    """Id of the condition's presentation in the pack."""
+    visit: Visit
+    facts: tuple[Fact, ...]
+    sources: tuple[str, ...]
+    """Ids of the pack's citations that back the condition."""
+
+
+class Turn(Record):
+    """One speaker's utterance."""
+
+    speaker: Literal["doctor", "patient"]
+    text: str
+
+
+class Transcript(Record):
+    """A source of the kind that the ``note`` task reads: a doctor–patient dialogue."""
+
+    kind: Literal["transcript"] = "transcript"
+    turns: tuple[Turn, ...]
+
+    @property
+    def text(self) -> str:
+        """One line a turn, ``[doctor] …`` and ``[patient] …``, as in ACI-Bench."""
+        return "\n".join(f"[{turn.speaker}] {turn.text}" for turn in self.turns)
+
+
+class TeacherIdentity(Record):
+    """Who wrote an encounter."""
+
+    name: Literal["simulator", "server", "vllm"]
+    model: str | None
+    """Model id as the server knows it; None for the simulator."""
+    revision: str | None
+    """Model revision where it is known, the grammar's hash for the simulator."""
+
+
+class Usage(Record):
+    """Tokens that the teacher was charged for one candidate, all attempts together."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
+class PhiFinding(Record):
+    """A span that looks like an identifier; never the text itself."""
+
+    field: str
+    """``source``, or the JSON pointer of the string in the target, such as ``/subjective/chief_complaint``."""
+    entity_type: str
+    start: int
+    end: int
+    score: float
+    recognizer: str
+
+
+class Encounter(Record):
+    """A source with its target, and the scenario that both were written from."""
+
+    id: str
+    index: int
+    task: str
+    scenario: Scenario
+    source: Transcript
+    target: JsonObject
+    """Holds under the task's contract once the schema check has passed."""
+    teacher: TeacherIdentity
+    attempts: int
+    usage: Usage
+
+
+class Rejection(Record):
+    """A candidate that was not accepted: where it fell, and why."""
+
+    id: str
+    index: int
+    stage: str
+    """``source``, ``target`` (the teacher failed), or the name of the check."""
+    reason: str
+    """A short fixed code that can be counted, such as ``truncated`` or ``not_valid_under_contract``."""
+    detail: str
+    """One line for a person; holds no text that the teacher wrote where the stage is ``phi``."""
+    attempts: int
+    usage: Usage
+    sha256: str | None
+    """Hash of what was rejected, so that it can be recognised without being kept."""
+    findings: tuple[PhiFinding, ...] = ()
+
+
+class Counts(Record):
+    """How many candidates were decided, and how; ``candidates`` is always ``accepted`` plus ``rejected``."""
+
+    candidates: int
+    accepted: int
+    rejected: int
+    reasons: dict[str, int]
+    """Rejections by ``stage/reason``."""
+    splits: dict[Split, int]
+
+
+class Manifest(Record):
+    """What a run directory says of itself; the truth for configuration, while the logs are the truth for progress."""
+
+    format: Literal[1] = 1
+    status: Literal["running", "complete"]
+    fingerprint: str
+    """SHA-256 over configuration and assets; a run resumes only under the same one."""
+    versions: dict[str, str]
+    assets: dict[str, str]
+    """SHA-256 of every schema, prompt, pack and grammar that the run reads."""
+    teacher: TeacherIdentity
+    seed: int
+    target_accepted: int
+    counts: Counts | None
+    """Known once the run is complete."""

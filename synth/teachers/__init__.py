@@ -1,0 +1,1 @@
+"""Teachers write: Scenario → Encounter, or a Rejection that says why not."""
