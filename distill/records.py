@@ -37,14 +37,16 @@ class Prediction(Record):
 
 
 class Score(Record):
-    """The values of one metric family for one item of one system; None where a value does not apply, which keeps it out of the mean."""
+    """The values of one metric family for one item of one system; None where a value does not apply, which keeps it
+    out of the mean."""
 
     id: str
     values: dict[str, float | None]
 
 
 class Metric(Protocol):
-    """Scores a system; sees all its predictions at once, because some official settings depend on what a system never writes."""
+    """Scores a system; sees all its predictions at once, because some official settings depend on what a system
+    never writes."""
 
     columns: tuple[str, ...]
     """Names of the values, in the order of a table."""

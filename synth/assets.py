@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 
 import yaml
-from jinja2 import FileSystemLoader, StrictUndefined
+from jinja2 import FileSystemLoader, StrictUndefined, select_autoescape
 from jinja2.sandbox import SandboxedEnvironment
 from pydantic import JsonValue
 
@@ -19,7 +19,8 @@ _PACKAGE = Path(__file__).resolve().parent
 
 @cache
 def assets_root() -> Path:
-    """Return the folder that holds ``schemas/`` and ``prompts/``: the wheel's bundle, else the repository root."""
+    """Return the folder of ``schemas/``, ``prompts/`` and ``templates/``: the wheel's bundle, else the repository
+    root."""
     bundled = _PACKAGE / "_assets"
     return bundled if bundled.is_dir() else _PACKAGE.parent
 
@@ -48,20 +49,24 @@ def load_yaml(path: Path) -> object:
 
 
 @cache
-def _environment() -> SandboxedEnvironment:
+def _environment(folder: str) -> SandboxedEnvironment:
     return SandboxedEnvironment(
-        loader=FileSystemLoader(assets_root() / "prompts"),
+        loader=FileSystemLoader(assets_root() / folder),
         undefined=StrictUndefined,
-        autoescape=False,
+        autoescape=select_autoescape(enabled_extensions=("html.j2",), default=False),
         trim_blocks=True,
         lstrip_blocks=True,
-        keep_trailing_newline=False,
     )
 
 
 def render_prompt(name: str, **values: object) -> str:
     """Return the Jinja2 template ``prompts/<name>`` filled in; an unknown variable raises ``jinja2.UndefinedError``."""
-    return _environment().get_template(name).render(**values)
+    return _environment("prompts").get_template(name).render(**values)
+
+
+def render_template(name: str, **values: object) -> str:
+    """Return ``templates/<name>`` (a card or a report) filled in; values in ``*.html.j2`` are escaped."""
+    return _environment("templates").get_template(name).render(**values)
 
 
 def asset_hashes(schema: str, prompt_folder: str, extra: tuple[Path, ...]) -> dict[str, str]:

@@ -43,12 +43,15 @@ class Task(Record):
 
 def suggest(name: str, known: Iterable[str]) -> str:
     """Return ``" (did you mean X?)"``, or nothing where no known name is near."""
-    close = get_close_matches(name.lower(), list(known), n=1, cutoff=0.5)
+    names = list(known)
+    begun = [candidate for candidate in names if name and candidate.startswith(name.lower())]
+    close = begun or get_close_matches(name.lower(), names, n=1, cutoff=0.5)
     return f" (did you mean {close[0]}?)" if close else ""
 
 
 def resolve(kind: str, name: str, builtin: Mapping[str, str]) -> object:
-    """Return the object that a name stands for, from the built-in table or an entry point of group ``notewright.<kind>``.
+    """Return the object that a name stands for, from the built-in table or an entry point of group
+    ``notewright.<kind>``.
 
     Raises UserError with a suggestion for an unknown name.
     """

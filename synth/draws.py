@@ -13,8 +13,9 @@ T = TypeVar("T")
 class Draws:
     """A stream of draws named by a key.
 
-    Everything is derived from ``random.Random.random()``, the one method whose sequence the Python
-    documentation promises to keep for a given seed ("Notes on Reproducibility"); ``choice`` and ``shuffle`` are not promised.
+    Everything is derived from ``random.Random.random()``, the one method whose sequence the Python documentation
+    promises to
+    keep for a given seed ("Notes on Reproducibility"); ``choice`` and ``shuffle`` are not promised.
     """
 
     __slots__ = ("_random",)
@@ -35,7 +36,8 @@ class Draws:
         return options[int(self._random() * len(options))]
 
     def weighted(self, weights: Mapping[T, float]) -> T | None:
-        """Return a key with its weight as probability; None for what the weights leave of 1. Weights above 1 in sum are shares."""
+        """Return a key with its weight as probability; None for what the weights leave of 1. Weights above 1 in sum
+        are shares."""
         total = sum(weights.values())
         point = self._random() * max(total, 1.0)
         for key, weight in weights.items():

@@ -1,7 +1,9 @@
 """Specialty packs: the cited clinical knowledge that scenarios are sampled from, read from ``specialties/<name>.yaml``.
 
-A pack is data only. Its lexicon (drugs, labs, vitals, symptoms, findings, histories) is keyed by the term that a note uses; each
-entry also holds ``says``, what a person says aloud for it. Conditions refer to the lexicon; ``Pack`` refuses a pack with a dangling
+A pack is data only. Its lexicon (drugs, labs, vitals, symptoms, findings, histories) is keyed by the term that a
+note uses; each
+entry also holds ``says``, what a person says aloud for it. Conditions refer to the lexicon; ``Pack`` refuses a pack
+with a dangling
 reference, so that what loads can be sampled.
 """
 
@@ -43,7 +45,7 @@ class Distribution(Record):
     min: float
     max: float
     latent: str = "severity"
-    rho: float = Field(0.0, ge=-1.0, le=1.0)
+    rho: float = Field(default=0.0, ge=-1.0, le=1.0)
     probability: Probability = 1.0
     """Chance that it is measured at all."""
 
@@ -113,7 +115,8 @@ class Symptom(Record):
 
 
 class Spoken(Record):
-    """Anything whose only other form is how it is said: findings and study results by the doctor, occasions by the patient."""
+    """Anything whose only other form is how it is said: findings and study results by the doctor, occasions by the
+    patient."""
 
     says: Phrases = Field(min_length=2)
 
@@ -126,6 +129,7 @@ class History(Record):
     """Clauses in the first person."""
     sex: Sex | None = None
     min_age: int = 0
+    max_age: int = 120
     medications: dict[str, Probability] = {}
     """Drugs taken for it, at most one of them."""
 
@@ -184,6 +188,10 @@ class Presentation(Record):
     weight: float
     visit: Visit
     sex: Sex | None = None
+    age: Distribution | None = None
+    """Where it differs from the condition's."""
+    history: tuple[dict[str, Probability], ...] = ()
+    """As in ``Condition``; a group replaces the condition's and the background's groups that share an entry with it."""
     diagnosis: Diagnosis
     complaints: tuple[Complaint, ...] = Field(min_length=1)
     symptoms: dict[str, Probability]
@@ -271,6 +279,7 @@ def _dangling(pack: Pack) -> Iterator[str]:
             complaints = [complaint.name for complaint in p.complaints]
             yield from missing(where, "complaint", complaints, {*pack.symptoms, *pack.occasions})
             yield from missing(where, "symptom", p.symptoms, pack.symptoms)
+            yield from missing(where, "history", [h for group in p.history for h in group], pack.history)
             yield from missing(where, "drug", [d for group in p.medications for d in group], pack.drugs)
             yield from missing(where, "vital", p.vitals, pack.vitals)
             yield from missing(where, "lab", p.labs, pack.labs)
@@ -283,12 +292,20 @@ def _dangling(pack: Pack) -> Iterator[str]:
                     pack.drugs[drug_name].ladder
                 ):
                     yield f"{where}: rungs of {drug_name} are not on its ladder"
+            for item in p.plan:
+                if item.drug in pack.drugs and not 0 <= (item.rung or 0) < len(pack.drugs[item.drug].ladder):
+                    yield f"{where}: the plan's rung of {item.drug} is not on its ladder"
+
+
+def pack_names() -> list[str]:
+    """Return the specialties that there are packs for."""
+    return sorted(file.stem for file in _FOLDER.glob("*.yaml"))
 
 
 def pack_path(specialty: str) -> Path:
     """Return the pack's file; UserError with a suggestion where there is none of that name."""
     path = _FOLDER / f"{specialty}.yaml"
-    names = sorted(file.stem for file in _FOLDER.glob("*.yaml"))
+    names = pack_names()
     if specialty not in names:
         raise UserError(f"unknown specialty {specialty!r}{suggest(specialty, names)}; known: {', '.join(names)}")
     return path

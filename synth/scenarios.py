@@ -30,7 +30,8 @@ from synth.records import (
 
 K = TypeVar("K")
 _HEIGHT_CM = {"female": (162.0, 6.5), "male": (176.0, 7.0)}
-"""Mean and standard deviation of adult height; means rounded from NHANES 2015–2018 (Fryar et al., Vital Health Stat 3(46),
+"""Mean and standard deviation of adult height; means rounded from NHANES 2015–2018 (Fryar et al., Vital Health Stat
+3(46),
 2021)."""
 
 
@@ -90,7 +91,7 @@ class _Sampler:
     def facts(self, condition: Condition, presentation: Presentation) -> Iterator[Fact]:
         """Yield the facts in the order of a note."""
         draws, pack = self._draws, self._pack
-        age = int(self._draw(condition.age, 0))
+        age = int(self._draw(presentation.age or condition.age, 0))
         yield PatientFact(id="patient-1", age=age, sex=self._sex)
         complaint = presentation.complaints[
             _pick(draws, {i: option.weight for i, option in enumerate(presentation.complaints)})
@@ -101,7 +102,7 @@ class _Sampler:
         for i, (name, present) in enumerate(symptoms.items(), 1):
             yield SymptomFact(id=f"symptom-{i}", name=name, present=present)
         self._take_medications(presentation)
-        for i, (name, entry) in enumerate(self._histories(condition, age), 1):
+        for i, (name, entry) in enumerate(self._histories(condition, presentation, age), 1):
             yield HistoryFact(id=f"history-{i}", category=entry.category, name=name)
         for i, (drug, rung) in enumerate(self._taken.items(), 1):
             yield MedicationFact(id=f"medication-{i}", medication=pack.drugs[drug].medication(drug, rung))
@@ -147,16 +148,18 @@ class _Sampler:
             last = min(last, top - 1) if drug in raised else last
             self._taken[drug] = first + self._draws.below(last - first + 1)
 
-    def _histories(self, condition: Condition, age: int) -> Iterator[tuple[str, History]]:
+    def _histories(self, condition: Condition, presentation: Presentation, age: int) -> Iterator[tuple[str, History]]:
         """Yield the patient's history; drugs taken for it are added to what the patient takes."""
-        own = {name for group in condition.history for name in group}
-        groups = [*condition.history, *(group for group in self._pack.background if own.isdisjoint(group))]
+        groups: list[Mapping[str, float]] = []
+        for layer in (presentation.history, condition.history, self._pack.background):
+            settled = {name for group in groups for name in group}
+            groups += [group for group in layer if settled.isdisjoint(group)]
         for group in groups:
             name = self._draws.weighted(group)
             if name is None:
                 continue
             entry = self._pack.history[name]
-            if age < entry.min_age or entry.sex not in (None, self._sex):
+            if not entry.min_age <= age <= entry.max_age or entry.sex not in (None, self._sex):
                 continue
             drug = self._draws.weighted(entry.medications)
             if drug is not None and drug not in self._taken:

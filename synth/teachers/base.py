@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
+from synth.catalog import Task
+from synth.config import TeacherConfig
+from synth.packs import Pack
 from synth.records import Encounter, Rejection, Scenario, TeacherIdentity
 
 
@@ -22,3 +28,21 @@ class Teacher(Protocol):
 
     async def close(self) -> None:
         """Give back what the teacher holds: connections, a server that it started."""
+
+
+@dataclass(frozen=True, slots=True)
+class TeacherRequest:
+    """What a teacher needs to know before it can write."""
+
+    task: Task
+    pack: Pack
+    seed: int
+    teacher: TeacherConfig
+    endpoint: str | None
+    """Base URL of an OpenAI-compatible server; only for a teacher of kind ``server``."""
+    concurrency: int
+    """How many candidates will be under way at once."""
+    log: Path
+    """Where a server that the teacher starts may write its log; beside the run directory, not in it."""
+    notify: Callable[[str], None]
+    """Told what is being waited for."""

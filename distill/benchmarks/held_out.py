@@ -1,0 +1,40 @@
+"""The held-out split of a run directory as a benchmark: the one benchmark whose facts are known."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import get_args
+
+from distill.benchmarks.base import BenchmarkMetadata
+from distill.datasets import held_out_items
+from distill.records import BenchmarkItem
+from synth.errors import UserError
+from synth.records import Split
+
+
+class HeldOut:
+    """Encounters that no student of the run was trained on."""
+
+    metadata = BenchmarkMetadata(
+        name="held-out",
+        title="Held-out split of the run",
+        splits=("test", "validation", "train"),
+        default_split="test",
+        train_split="train",
+        metrics=("validity", "facts", "rouge"),
+        licence="that of the run",
+        citation="the run's dataset card",
+        url="",
+    )
+
+    def load(self, data: Path, split: str) -> list[BenchmarkItem]:
+        """Return the encounters of a split; UserError where the run has none there."""
+        chosen = next(name for name in get_args(Split) if name == split)
+        items = held_out_items(data, chosen)
+        if not items:
+            raise UserError(f"the {split} split of {data} is empty; generate more encounters")
+        return items
+
+    def available(self, data: Path, split: str) -> bool:
+        """Return whether the run has the file of a split."""
+        return (data / "dataset" / f"{split}.parquet").is_file()

@@ -1,0 +1,95 @@
+"""The model card of an adapter."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from synth.records import Manifest, Record
+
+from distill.datasets import Format
+from distill.student import Student
+
+
+class TrainMetrics(Record):
+    """What ``metrics.json`` says."""
+
+    student: str
+    format: Format
+    seed: int
+    steps: int
+    epochs: float
+    train_loss: float
+    """Mean negative log-likelihood of a completion token over the last 20 optimiser steps, in nats."""
+    validation_loss: float | None
+    """The same over the validation split, as the mean over its batches; None where that split is empty."""
+    examples: int
+    refused: tuple[str, ...]
+    """Ids of examples that did not fit into ``max_length``; they were left out, never cut."""
+    completion_tokens: int
+    """Tokens with loss in one epoch."""
+    adapter_parameters: int
+    tokens: int
+    """Tokens of all forward passes of this training, without padding."""
+    tokens_per_second: float
+    seconds: float
+    """Of this training; where it was resumed, since then."""
+    device: str
+    threads: int
+    versions: dict[str, str]
+
+
+_SIMULATOR = """The notes and transcripts that it learned from were written by the simulator, a grammar without a language model. They prove that
+the pipeline works. They say nothing about clinical quality: this student is not fit for any use with patients.
+"""
+_SERVER = """The notes and transcripts that it learned from were written by a language model. Nobody has reviewed this student for use with
+patients: it is not fit for it.
+"""
+
+
+def model_card(run: Path, manifest: Manifest, student: Student, metrics: TrainMetrics) -> str:
+    """Return the README of an adapter: base, data, recipe, figures, and what it is not."""
+    lora, recipe = student.lora, student.recipe
+    base = student.repository or student.name
+    revision = f" at `{student.revision}`" if student.revision else ""
+    teacher = manifest.teacher.name + (f" ({manifest.teacher.model})" if manifest.teacher.model else "")
+    validation = (
+        "not measured (no validation split)" if metrics.validation_loss is None else f"{metrics.validation_loss:.4f}"
+    )
+    versions = ", ".join(f"{name} {number}" for name, number in metrics.versions.items())
+    return f"""# {student.name}, taught by {manifest.teacher.name}
+
+A LoRA adapter that writes a visit note ({metrics.format}) from the transcript of an encounter.
+
+{_SIMULATOR if manifest.teacher.name == "simulator" else _SERVER}
+## Base
+
+`{base}`{revision}. Licence of the base: {student.licence}.
+
+## Data
+
+Run `{run.name}`, fingerprint `{manifest.fingerprint}`; teacher: {teacher}; seed {manifest.seed}.
+{metrics.examples} examples of the train split, {metrics.completion_tokens} completion tokens; {len(metrics.refused)} refused because they do not
+fit into {student.max_length} tokens.
+
+## Recipe
+
+| | |
+|---|---|
+| LoRA | rank {lora.rank}, alpha {lora.alpha}, dropout {lora.dropout}, on {lora.target_modules} |
+| adapter parameters | {metrics.adapter_parameters} |
+| loss | on the completion only |
+| steps | {metrics.steps} ({metrics.epochs} epochs) of {recipe.batch_size} x {recipe.accumulation} examples |
+| learning rate | {recipe.learning_rate}, cosine, warm-up {recipe.warmup} of the steps |
+| seed | {metrics.seed} |
+
+## Figures
+
+| | |
+|---|---|
+| train loss (nats a completion token, last 20 steps) | {metrics.train_loss:.4f} |
+| validation loss | {validation} |
+| time | {metrics.seconds} s on {metrics.device}, {metrics.threads} threads |
+| speed | {metrics.tokens_per_second} tokens/s |
+
+Made with {versions}.
+"""

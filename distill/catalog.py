@@ -1,0 +1,39 @@
+"""Names → benchmarks and metrics; outsiders add theirs under ``notewright.benchmarks`` and ``notewright.metrics``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import cast
+
+from distill.benchmarks.base import Benchmark
+from distill.records import Metric
+from synth.catalog import resolve, suggest
+from synth.errors import UserError
+
+BENCHMARKS: Mapping[str, str] = {
+    "aci-bench": "distill.benchmarks.aci_bench:AciBench",
+}
+METRICS: Mapping[str, str] = {
+    "rouge": "distill.metrics.rouge:Rouge",
+    "facts": "distill.metrics.facts:Facts",
+    "validity": "distill.metrics.validity:Validity",
+}
+
+
+def load_benchmark(spec: str) -> tuple[Benchmark, str]:
+    """Return the benchmark and the split that ``name`` or ``name:split`` stands for.
+
+    Raises UserError with a suggestion where either is unknown.
+    """
+    name, _, split = spec.partition(":")
+    benchmark = cast("Callable[[], Benchmark]", resolve("benchmarks", name, BENCHMARKS))()
+    known = benchmark.metadata.splits
+    split = split or benchmark.metadata.default_split
+    if split not in known:
+        raise UserError(f"{name}: unknown split {split!r}{suggest(split, known)}; known: {', '.join(known)}")
+    return benchmark, split
+
+
+def load_metric(name: str) -> Metric:
+    """Return a metric by name; UserError with a suggestion where it is unknown."""
+    return cast("Callable[[], Metric]", resolve("metrics", name, METRICS))()

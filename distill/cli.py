@@ -1,0 +1,186 @@
+"""``distill``: train a student, evaluate it, score predictions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import click
+
+from synth import __version__
+
+_FOLDER = click.Path(path_type=Path, file_okay=False)
+_EXISTING = click.Path(path_type=Path, file_okay=False, exists=True)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="distill")
+def distill() -> None:
+    """Distil data sets into small models, and judge them."""
+
+
+@distill.command()
+@click.option(
+    "--student", required=True, help="A student's name ('distill students' lists them), or a folder with a base."
+)
+@click.option("--data", "run", type=_EXISTING, required=True, help="Run directory of 'synth generate'.")
+@click.option("--out", type=_FOLDER, help="Where adapter, metrics and card go [RUN-STUDENT beside the run].")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["json", "text"]),
+    default="json",
+    show_default=True,
+    help="What the student writes.",
+)
+@click.option(
+    "--epochs", type=click.FloatRange(min=0, min_open=True), help="Passes over the train split [the student's]."
+)
+@click.option("--steps", type=click.IntRange(min=1), help="Optimiser steps, instead of epochs.")
+@click.option(
+    "--learning-rate", type=click.FloatRange(min=0, min_open=True), help="Peak learning rate [the student's]."
+)
+@click.option("--batch-size", type=click.IntRange(min=1), help="Examples a forward pass [the student's].")
+@click.option("--accumulation", type=click.IntRange(min=1), help="Forward passes an optimiser step [the student's].")
+@click.option("--rank", type=click.IntRange(min=1), help="Rank of the adapter [the student's].")
+@click.option(
+    "--max-length", type=click.IntRange(min=8), help="Tokens of prompt and completion together [the student's]."
+)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of everything that is random.")
+@click.option("--resume", is_flag=True, help="Go on from the last checkpoint in --out.")
+def train(
+    student: str,
+    run: Path,
+    out: Path | None,
+    form: Literal["json", "text"],
+    epochs: float | None,
+    steps: int | None,
+    learning_rate: float | None,
+    batch_size: int | None,
+    accumulation: int | None,
+    rank: int | None,
+    max_length: int | None,
+    seed: int,
+    resume: bool,
+) -> None:
+    """Train a student on a run (LoRA, loss on the note only).
+
+    \b
+    distill train --student tiny --data outputs/endo
+    distill train --student llama-3.2-1b --data outputs/endo --out outputs/endo-1b
+    """
+    from distill.train import train as train_student
+
+    folder = out or run.with_name(f"{run.name}-{Path(student).name}")
+    result = train_student(
+        run,
+        student,
+        folder,
+        form=form,
+        epochs=epochs,
+        steps=steps,
+        learning_rate=learning_rate,
+        batch_size=batch_size,
+        accumulation=accumulation,
+        rank=rank,
+        max_length=max_length,
+        seed=seed,
+        resume=resume,
+    )
+    metrics = result.metrics
+    loss = (
+        f"validation loss {metrics.validation_loss:.4f}"
+        if metrics.validation_loss is not None
+        else "no validation split"
+    )
+    click.echo(
+        f"{metrics.steps} steps, {metrics.tokens_per_second:,.0f} tokens/s, train loss {metrics.train_loss:.4f}, {loss}"
+    )
+    click.echo(f"{result.adapter}: adapter, metrics.json, README.md (card)")
+
+
+@distill.command(name="eval")
+@click.option("--student", "adapter", type=_EXISTING, required=True, help="Folder that 'distill train' wrote.")
+@click.option(
+    "--data", type=_EXISTING, required=True, help="The run directory, or the folder with the benchmark's files."
+)
+@click.option(
+    "--benchmark", default="held-out", show_default=True, help="held-out or aci-bench, with :SPLIT for a split."
+)
+@click.option("--out", type=_FOLDER, help="Where results go [STUDENT/eval-BENCHMARK].")
+@click.option("--base", help="Where the student's base is, if not where its name leads.")
+@click.option("--limit", type=click.IntRange(min=1), help="Take the first so many items.")
+@click.option(
+    "--batch-size", type=click.IntRange(min=1), default=16, show_default=True, help="Items that are written at once."
+)
+def evaluate(
+    adapter: Path, data: Path, benchmark: str, out: Path | None, base: str | None, limit: int | None, batch_size: int
+) -> None:
+    """Evaluate a student beside its base and the copy and retrieval floors.
+
+    \b
+    distill eval --student outputs/endo-tiny --data outputs/endo
+    distill eval --student outputs/endo-tiny --benchmark aci-bench:test1 --data DIR
+    """
+    from distill.evaluate import evaluate as evaluate_student
+    from distill.report import table_lines
+    from synth.console import say
+
+    folder = out or adapter / f"eval-{benchmark.replace(':', '-')}"
+
+    def progress(system: str, done: int, items: int) -> None:
+        say(f"{system}: {done} of {items} written")
+
+    results = evaluate_student(
+        benchmark, data, adapter, folder, base=base, limit=limit, batch_size=batch_size, progress=progress
+    )
+    for line in (*table_lines(results), *results.notes):
+        click.echo(line)
+    click.echo(
+        f"{folder / 'report.html'}: the report, with every item; results.json, predictions.jsonl, scores.jsonl beside it"
+    )
+
+
+@distill.command()
+@click.option("--benchmark", required=True, help="Such as aci-bench:test1.")
+@click.option(
+    "--predictions",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    required=True,
+    help="CSV or JSONL with one prediction an item.",
+)
+@click.option("--data", type=_EXISTING, required=True, help="Folder with the benchmark's files.")
+@click.option("--out", type=_FOLDER, required=True, help="Where results.json, scores.jsonl and predictions.jsonl go.")
+def score(benchmark: str, predictions: Path, data: Path, out: Path) -> None:
+    """Score anybody's predictions on a benchmark, with its official settings.
+
+    \b
+    distill score --benchmark aci-bench:test1 --predictions gpt4.csv --data DIR --out outputs/gpt4
+    """
+    from distill.report import table_lines
+    from distill.scoring import score_predictions
+
+    results = score_predictions(benchmark, predictions, data, out)
+    for line in (*table_lines(results), *results.notes):
+        click.echo(line)
+    click.echo(f"{out / 'results.json'}: every cell, by division too")
+
+
+@distill.command()
+def students() -> None:
+    """List the students with their base, licence and memory need."""
+    from distill.student import find_student, student_names
+
+    for name in student_names():
+        student = find_student(name)
+        memory = student.memory_gb()
+        need = f"about {memory:.1f} GB to train" if memory is not None else "memory need not known"
+        gate = ", gated" if student.gated else ""
+        click.echo(f"{name:14} {student.repository or 'shipped':36} {student.licence}{gate}; {need}")
+
+
+def main() -> None:
+    """Entry point of the ``distill`` command."""
+    from synth.console import run_command
+
+    run_command(distill, "distill")

@@ -1,0 +1,184 @@
+"""A run directory becomes prompt/completion examples, and benchmark items for the splits that are held out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, get_args
+
+from synth.assets import render_prompt
+from synth.catalog import load_task
+from synth.errors import UserError
+from synth.records import JsonObject, Scenario, Split
+
+from distill.records import BenchmarkItem
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+Format = Literal["json", "text"]
+COLUMNS = ("id", "task", "source", "target", "text", "scenario")
+"""What is read of the columns of ``dataset/<split>.parquet``; all of them hold strings."""
+REFUSED_SHARE = 0.05
+"""Where more examples than this share do not fit, the set-up is wrong and nothing is trained."""
+
+Message = dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A conversation of one prompt and one completion."""
+
+    id: str
+    prompt: list[Message]
+    completion: list[Message]
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """An example as the student sees it."""
+
+    id: str
+    input_ids: list[int]
+    """Prompt and completion, as the chat template writes them."""
+    completion_start: int
+    """Index of the first token that carries loss."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """Examples that fit into the student's ``max_length``, and the ids of those that do not."""
+
+    kept: tuple[Tokens, ...]
+    refused: tuple[str, ...]
+
+
+def read_split(run: Path, split: Split) -> list[dict[str, str]]:
+    """Return the rows of a split; UserError where the run has none or the file is not one of this project's."""
+    path = run / "dataset" / f"{split}.parquet"
+    if not path.is_file():
+        raise UserError(
+            f"{run} holds no {split} split ({path.name} is missing); make one with: synth generate --out {run}"
+        )
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.read_table(path)  # type: ignore[no-untyped-call]  # pyarrow ships no types
+    except pa.ArrowInvalid as error:
+        raise UserError(f"{path} is not a readable Parquet file: {error}") from error
+    missing = [name for name in COLUMNS if name not in table.column_names]
+    if missing:
+        raise UserError(f"{path} lacks the columns {', '.join(missing)}; it is not the dataset of a run")
+    rows: list[dict[str, str]] = table.select(list(COLUMNS)).to_pylist()
+    return rows
+
+
+def student_prompt(task: str, source: str) -> list[Message]:
+    """Return the messages that a student reads: the task's short instruction and the source."""
+    content = render_prompt(f"{load_task(task).prompts}/student.user.md.j2", source=source)
+    return [{"role": "user", "content": content}]
+
+
+def examples(run: Path, split: Split, form: Format) -> list[Example]:
+    """Return the examples of a split, with the target as JSON or as the rendered text; UserError where there are none."""
+    if form not in get_args(Format):
+        raise UserError(f"unknown format {form!r}; known: {', '.join(get_args(Format))}")
+    column = "target" if form == "json" else "text"
+    rows = read_split(run, split)
+    if not rows and split == "train":
+        raise UserError(f"the train split of {run} is empty; generate more encounters")
+    return [
+        Example(
+            id=row["id"],
+            prompt=student_prompt(row["task"], row["source"]),
+            completion=[{"role": "assistant", "content": row[column]}],
+        )
+        for row in rows
+    ]
+
+
+def tokenize(example: Example, tokenizer: PreTrainedTokenizerBase, stops: frozenset[int]) -> Tokens:
+    """Return an example in tokens.
+
+    The completion starts where prompt alone and whole conversation part, as in TRL. ``stops`` are the tokens that end a generation:
+    a template that writes none of them after the completion gets the tokenizer's own, so that the student learns to stop.
+    """
+    prompt = _encode(tokenizer, chat_text(tokenizer, example.prompt, generation_prompt=True))
+    whole = _encode(tokenizer, chat_text(tokenizer, example.prompt + example.completion, generation_prompt=False))
+    start = next(
+        (i for i, (a, b) in enumerate(zip(prompt, whole, strict=False)) if a != b), min(len(prompt), len(whole))
+    )
+    if stops.isdisjoint(whole[start:]):
+        whole = [*whole, tokenizer.eos_token_id]
+    return Tokens(id=example.id, input_ids=whole, completion_start=start)
+
+
+def chat_text(tokenizer: PreTrainedTokenizerBase, messages: list[Message], *, generation_prompt: bool) -> str:
+    """Return messages as the student's chat template writes them; the same text on any day."""
+    text = tokenizer.apply_chat_template(
+        messages,
+        tokenize=False,
+        add_generation_prompt=generation_prompt,
+        # Llama's templates put today's date into the system message unless they are given one.
+        date_string="26 Jul 2024",
+    )
+    assert isinstance(text, str)
+    return text
+
+
+def prefix_ids(tokenizer: PreTrainedTokenizerBase, prompt: list[Message]) -> list[int]:
+    """Return the tokens before the completion's first word, so that a prediction starts exactly where training did.
+
+    Some templates write more than the generation prompt before the words of an answer: an empty thought, the name of a channel.
+    """
+    mark = "\ue000"
+    whole = chat_text(tokenizer, [*prompt, {"role": "assistant", "content": mark}], generation_prompt=False)
+    return _encode(tokenizer, whole[: whole.rindex(mark)])
+
+
+def _encode(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
+    ids: list[int] = tokenizer(text, add_special_tokens=False)["input_ids"]
+    return ids
+
+
+def fit(found: Sequence[Example], tokenizer: PreTrainedTokenizerBase, stops: frozenset[int], max_length: int) -> Fitted:
+    """Return the examples that fit in whole; nothing is ever cut.
+
+    UserError where more than one in twenty does not fit, because the set-up is then wrong.
+    """
+    kept: list[Tokens] = []
+    refused: list[str] = []
+    longest = 0
+    for example in found:
+        tokens = tokenize(example, tokenizer, stops)
+        longest = max(longest, len(tokens.input_ids))
+        if len(tokens.input_ids) <= max_length:
+            kept.append(tokens)
+        else:
+            refused.append(example.id)
+    if len(refused) > REFUSED_SHARE * len(found):
+        raise UserError(
+            f"{len(refused)} of {len(found)} examples are longer than {max_length} tokens (the longest has {longest}); "
+            "raise --max-length or take a student with a longer context"
+        )
+    return Fitted(tuple(kept), tuple(refused))
+
+
+def held_out_items(run: Path, split: Split) -> list[BenchmarkItem]:
+    """Return the encounters of a split as benchmark items, with the scenario that each was written from."""
+    items = []
+    for row in read_split(run, split):
+        target: JsonObject = json.loads(row["target"])
+        items.append(
+            BenchmarkItem(
+                id=row["id"],
+                source=row["source"],
+                reference=row["text"],
+                target=target,
+                scenario=Scenario.model_validate_json(row["scenario"]),
+            )
+        )
+    return items

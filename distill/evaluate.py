@@ -1,0 +1,85 @@
+"""A student beside its base and the floors, on one benchmark: predictions, scores, ``results.json`` and
+``report.html``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from distill import floors
+from distill.benchmarks.base import BenchmarkMetadata
+from distill.catalog import load_benchmark
+from distill.predict import Loaded, load_base, load_student, predict, read_trained
+from distill.records import BenchmarkItem, Prediction, Score
+from distill.report import write_report
+from distill.scoring import FLOORS, Results, score_system, settings, summarise, versions, write
+from synth.errors import UserError
+
+Progress = Callable[[str, int, int], None]
+
+
+def evaluate(
+    benchmark: str,
+    data: Path,
+    adapter: Path,
+    out: Path,
+    *,
+    base: str | None = None,
+    limit: int | None = None,
+    batch_size: int = 16,
+    progress: Progress = lambda _system, _done, _items: None,
+) -> Results:
+    """Evaluate a trained student on a benchmark (``name`` or ``name:split``) and write everything to ``out``.
+
+    ``limit`` takes the first so many items. ``base`` says where the student's base is, if not where its name leads.
+    ``progress`` hears the system, how many items it has done, and of how many. Raises UserError for what is wrong
+    with the names, the data or the student.
+    """
+    loaded, split = load_benchmark(benchmark)
+    metadata = loaded.metadata
+    trained = read_trained(adapter)
+    items = loaded.load(data, split)[:limit]
+    train = None
+    if metadata.train_split not in (None, split) and loaded.available(data, metadata.train_split or ""):
+        train = loaded.load(data, metadata.train_split or "")
+
+    predictions: dict[str, Sequence[Prediction]] = {}
+    limit_tokens = None
+    for system in (load_student(adapter, base=base), None):
+        ready = system or load_base(base or trained.student.name, max_new_tokens=limit_tokens or 1)
+        limit_tokens = ready.max_new_tokens
+        predictions[ready.name] = _written(ready, items, trained.task, batch_size, progress)
+    predictions["copy"] = floors.copy(items)
+    notes = [f"{limit} of the split's items only"] if limit is not None else []
+    if train:
+        predictions["retrieval"] = floors.retrieval(items, train)
+    else:
+        notes.append("no retrieval floor: there is no train split beside the items")
+
+    scored = {name: (written, score_system(metadata.metrics, items, written)) for name, written in predictions.items()}
+    names = list(predictions)
+    results = Results(
+        benchmark=metadata.name,
+        split=split,
+        items=len(items),
+        systems=summarise(scored, (names[1], *FLOORS)),
+        notes=tuple(notes),
+        settings=settings() | {"decoding": "greedy", "max_new_tokens": limit_tokens or 0},
+        versions=versions(),
+    )
+    write(out, results, scored)
+    write_report(out / "report.html", results, items, predictions, metadata)
+    return results
+
+
+def _written(
+    system: Loaded, items: Sequence[BenchmarkItem], task: str, batch_size: int, progress: Progress
+) -> list[Prediction]:
+    progress(system.name, 0, len(items))
+    return predict(
+        system,
+        items,
+        task=task,
+        batch_size=batch_size,
+        on_batch=lambda done, total: progress(system.name, done, total),
+    )

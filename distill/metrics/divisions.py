@@ -1,0 +1,116 @@
+"""The four divisions of a visit note, found by its headers as ACI-Bench's official evaluation finds them.
+
+Source: Yim et al., Scientific Data 2023;10:586, with the header list of its published code
+(github.com/wyim/aci-bench). The same rules are applied to references and predictions:
+
+- A header stands at the start of a line; its case does not matter, save for ``IMPRESSION``, which counts in capitals
+  only.
+- Text before the first header is subjective.
+- The first hit of a division is kept and runs to the first hit of the next kept division; later hits of the same one
+  are part of whatever they stand in.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+DIVISIONS = ("subjective", "objective_exam", "objective_results", "assessment_and_plan")
+LINE_BREAK = "__lf1__"
+"""Stands for a line break inside a division; the official evaluation scores it as a word."""
+MISSING = "#####EMPTY#####"
+"""Stands for a division that a note lacks, where at least one other note of the same side has it."""
+
+_WITH_COLON = {
+    "subjective": (
+        "cc",
+        "chief complaint",
+        "reason for visit",
+        "history",
+        "history of present illness",
+        "hpi",
+        "hpi notes",
+        "interval history",
+        "interval hx",
+        "subjective",
+        "ros",
+        "review of system",
+        "review of systems",
+    ),
+    "objective_exam": ("physical exam", "physical examination", "pe", "physical findings", "examination", "exam"),
+    "objective_results": ("results", "findings"),
+    "assessment_and_plan": (
+        "assessment",
+        "a",
+        "plan",
+        "plan of care",
+        "p",
+        "medical decision-making plan",
+        "ap",
+        "a / p",
+        "assessment and plan",
+        "assessment & plan",
+        "disposition / plan",
+    ),
+}
+"""Headers that a colon follows, or that stand alone on their line."""
+
+_ANY_LINE_START = {
+    "subjective": (
+        "chief complaint",
+        "history of present illness",
+        "hpi",
+        "social history",
+        "past history",
+    ),
+    "objective_exam": ("physical examination", "physical exam", "vitals reviewed"),
+    "objective_results": ("results",),
+    "assessment_and_plan": ("summary plan", "assessment and plan"),
+}
+"""Headers that count whatever follows them."""
+
+
+def _words(header: str) -> str:
+    return r"\s*".join(map(re.escape, header.split()))
+
+
+def _pattern(division: str) -> re.Pattern[str]:
+    colon = "|".join(map(_words, _WITH_COLON[division]))
+    free = "|".join(map(_words, _ANY_LINE_START[division]))
+    impression = r"|(?-i:IMPRESSION)" if division == "assessment_and_plan" else ""
+    return re.compile(rf"\s*(?:(?:{colon})\s*(?::|$)|(?:{free}){impression})", re.IGNORECASE)
+
+
+_PATTERNS = {division: _pattern(division) for division in DIVISIONS}
+
+
+def divide(note: str) -> dict[str, str]:
+    """Return the divisions that a note has, headers included, line breaks as ``LINE_BREAK``; absent ones are not in
+    the result."""
+    text = note.replace(LINE_BREAK, "\n")
+    starts: dict[str, int] = {}
+    offset = 0
+    for line in text.split("\n"):
+        found = next((name for name, pattern in _PATTERNS.items() if pattern.match(line)), None)
+        if found is None and offset == 0:
+            found = "subjective"
+        if found is not None:
+            starts.setdefault(found, offset)
+        offset += len(line) + 1
+    kept = sorted(starts.items(), key=lambda entry: entry[1])
+    ends = [start for _, start in kept[1:]] + [len(text)]
+    return {name: text[start:end].replace("\n", LINE_BREAK) for (name, start), end in zip(kept, ends, strict=True)}
+
+
+def divide_all(notes: Sequence[str]) -> dict[str, list[str]]:
+    """Return for each division its text in every note of one side.
+
+    A note that lacks it has ``MISSING``; where no note of the side has it, all have the empty text, so that a system
+    which never writes a division scores 0 there even against a reference that lacks it too.
+    """
+    divided = [divide(note) for note in notes]
+    columns: dict[str, list[str]] = {}
+    for division in DIVISIONS:
+        filler = MISSING if any(division in row for row in divided) else ""
+        columns[division] = [row.get(division, filler) for row in divided]
+    return columns

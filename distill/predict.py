@@ -1,0 +1,181 @@
+"""Items become predictions: batched greedy generation with a base, or with a base and its adapter."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from jinja2 import TemplateError
+from pydantic import JsonValue, ValidationError
+
+from synth.assets import render_prompt
+from synth.catalog import load_task
+from synth.errors import UserError
+from synth.records import JsonObject, Record
+
+from distill.datasets import Format, prefix_ids, student_prompt
+from distill.records import BenchmarkItem, Prediction
+from distill.student import Student, base_sha256, find_student, load_model, load_tokenizer, pick_device, quiet_hub
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+STUDENT_FILE = "student.json"
+HEADROOM = 1.25
+"""A prediction may be this much longer than the longest completion that was trained on."""
+
+
+class TrainedStudent(Record):
+    """What lies beside an adapter: what it was trained from, without any path of the machine that it was trained on."""
+
+    student: Student
+    base_sha256: str | None
+    """Of the base's weights where they are one file; the adapter fits no other."""
+    format: Format
+    task: str
+    longest_completion: int
+    """Tokens of the longest completion that was trained on, its end included."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A system that is ready to write."""
+
+    name: str
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    max_new_tokens: int
+
+
+def load_base(name: str, *, max_new_tokens: int = 1024, device: str | None = None) -> Loaded:
+    """Return a student's base without any adapter; UserError where it is unknown or not on this machine."""
+    student = find_student(name)
+    model = load_model(student, device=device or pick_device())
+    return Loaded(f"{student.name} (base)", model.eval(), load_tokenizer(student), max_new_tokens)
+
+
+def read_trained(adapter: Path) -> TrainedStudent:
+    """Return what an adapter says of itself; UserError where the folder holds none."""
+    path = adapter / STUDENT_FILE
+    if not path.is_file():
+        raise UserError(f"{adapter} holds no student ({STUDENT_FILE} is missing); train one with: distill train")
+    try:
+        return TrainedStudent.model_validate_json(path.read_text("utf-8"))
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise UserError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+
+
+def load_student(adapter: Path, *, base: str | None = None, device: str | None = None) -> Loaded:
+    """Return a base with its adapter; ``base`` says where it is if not where the student's name leads.
+
+    Raises UserError where the adapter or its base is missing, or the base is not the one that the adapter was trained on.
+    """
+    trained = read_trained(adapter)
+    student = find_student(base) if base is not None else _known(trained.student)
+    found = base_sha256(student)
+    if trained.base_sha256 is not None and found != trained.base_sha256:
+        raise UserError(
+            f"{adapter} was trained on other weights of {student.name} than those on this machine; train it again, or say where they are"
+        )
+    model = load_model(student, device=device or pick_device())
+    quiet_hub()
+    from peft import PeftModel
+
+    adapted: PreTrainedModel = PeftModel.from_pretrained(model, str(adapter), use_safetensors=True)
+    limit = int(trained.longest_completion * HEADROOM)
+    return Loaded(student.name, adapted.eval(), load_tokenizer(student), limit)
+
+
+def _known(student: Student) -> Student:
+    """Return the student that the project ships under the same name, else the one that was written down."""
+    try:
+        return find_student(student.name)
+    except UserError:
+        return student
+
+
+def stop_tokens(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
+    """Return the tokens that end a generation: the tokenizer's own, and those of the base's generation settings."""
+    said = model.generation_config.eos_token_id if model.generation_config is not None else None
+    listed = [said] if isinstance(said, int) else list(said or [])
+    return frozenset(token for token in (*listed, tokenizer.eos_token_id) if token is not None)
+
+
+def predict(
+    system: Loaded,
+    items: Sequence[BenchmarkItem],
+    *,
+    task: str = "note",
+    max_new_tokens: int | None = None,
+    batch_size: int = 16,
+    on_batch: Callable[[int, int], None] | None = None,
+) -> list[Prediction]:
+    """Return one prediction an item, in the order of the items.
+
+    Greedy, in batches of similar length, padded on the left. ``max_new_tokens`` is the system's own limit unless given.
+    ``on_batch`` hears how many items are done, and of how many.
+    """
+    import torch
+    from transformers import GenerationConfig
+
+    limit = max_new_tokens or system.max_new_tokens
+    tokenizer, model = system.tokenizer, system.model
+    stops = stop_tokens(model, tokenizer)
+    config = GenerationConfig(
+        do_sample=False,
+        max_new_tokens=limit,
+        eos_token_id=sorted(stops),
+        pad_token_id=tokenizer.pad_token_id,
+        use_cache=True,
+    )
+    prompts = [prefix_ids(tokenizer, student_prompt(task, item.source)) for item in items]
+    order = sorted(range(len(items)), key=lambda i: len(prompts[i]))
+    written: dict[int, Prediction] = {}
+    for first in range(0, len(order), batch_size):
+        rows = order[first : first + batch_size]
+        width = max(len(prompts[i]) for i in rows)
+        padding = [width - len(prompts[i]) for i in rows]
+        ids = torch.tensor(
+            [[tokenizer.pad_token_id] * pad + prompts[i] for i, pad in zip(rows, padding, strict=True)],
+            device=model.device,
+        )
+        mask = torch.tensor([[0] * pad + [1] * (width - pad) for pad in padding], device=model.device)
+        with torch.inference_mode():
+            output = model.generate(input_ids=ids, attention_mask=mask, generation_config=config)
+        for i, row in zip(rows, output[:, width:].tolist(), strict=True):
+            end = next((k for k, token in enumerate(row) if token in stops), None)
+            raw = tokenizer.decode(row[:end], skip_special_tokens=True)
+            written[i] = as_prediction(items[i].id, raw, "length" if end is None else "stop", task)
+        if on_batch is not None:
+            on_batch(len(written), len(items))
+    return [written[i] for i in range(len(items))]
+
+
+def as_prediction(item: str, raw: str, finish: Literal["stop", "length", "given"], task: str) -> Prediction:
+    """Return an output as a prediction: parsed and rendered where it can be, else as it came."""
+    target = parse_object(raw)
+    text = raw
+    if target is not None:
+        try:
+            text = render_prompt(load_task(task).renderer, target=target)
+        except (TemplateError, TypeError):
+            # Valid JSON of another shape; the schema metric says so, the text metrics see what was written.
+            text = raw
+    return Prediction(id=item, raw=raw, text=text, target=target, finish=finish)
+
+
+def parse_object(raw: str) -> JsonObject | None:
+    """Return the JSON object that a text is, white space around it aside; None for anything else."""
+    try:
+        value: JsonValue = json.loads(raw, parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _no_constant(name: str) -> JsonValue:
+    raise ValueError(f"{name} is not JSON")

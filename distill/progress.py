@@ -1,0 +1,91 @@
+"""Progress of training for a person: loss, tokens a second and the time left, live on a terminal, a line now and then in a log."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+_EVERY_S = 10.0
+"""Seconds between two lines where standard error is not a terminal."""
+
+
+class CountsTokens(Protocol):
+    """The part of the trainer that progress needs."""
+
+    tokens_seen: int
+
+
+class TrainingProgress(TrainerCallback):  # type: ignore[misc]  # transformers' callback is untyped
+    """Shows step of steps, mean loss of the last 20 logged steps, tokens a second, and the time left."""
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        """``quiet`` collects the losses and shows nothing."""
+        self._quiet = quiet
+        self._counter: CountsTokens | None = None
+        self._losses: list[float] = []
+        self._first_step = 0
+        self._start = time.monotonic()
+        self._last = self._start
+        self._live: Progress | None = None
+
+    def attach(self, trainer: CountsTokens) -> None:
+        """Say who counts the tokens."""
+        self._counter = trainer
+
+    def recent_loss(self) -> float | None:
+        """Return the mean of the last 20 logged losses, None where none was logged."""
+        recent = self._losses[-20:]
+        return sum(recent) / len(recent) if recent else None
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
+    ) -> None:
+        """Start the clock and the live line."""
+        self._first_step = state.global_step
+        self._start = self._last = time.monotonic()
+        if not self._quiet and sys.stderr.isatty():
+            columns = (TextColumn("training"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"))
+            self._live = Progress(*columns, console=Console(stderr=True))
+            self._live.add_task("", total=state.max_steps, completed=state.global_step)
+            self._live.start()
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, float] | None = None,
+        **_: object,
+    ) -> None:
+        """Take in a loss and show where training is."""
+        if not logs or "loss" not in logs:
+            return
+        self._losses.append(logs["loss"])
+        line = self._line(state)
+        if self._live is not None:
+            self._live.update(self._live.task_ids[0], completed=state.global_step, description=line)
+        elif not self._quiet and time.monotonic() - self._last >= _EVERY_S:
+            self._last = time.monotonic()
+            print(f"training {state.global_step}/{state.max_steps} steps, {line}", file=sys.stderr, flush=True)
+
+    def on_train_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object) -> None:
+        """Close the live line."""
+        self.close()
+
+    def close(self) -> None:
+        """Give the terminal back; may be called twice."""
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+    def _line(self, state: TrainerState) -> str:
+        elapsed = max(time.monotonic() - self._start, 1e-9)
+        done = max(state.global_step - self._first_step, 1)
+        left = (state.max_steps - state.global_step) * elapsed / done
+        tokens = self._counter.tokens_seen if self._counter is not None else 0
+        return f"loss {self.recent_loss() or 0.0:.3f}, {tokens / elapsed:,.0f} tokens/s, {left:.0f} s left"

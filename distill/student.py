@@ -1,0 +1,239 @@
+"""Students: which base, which LoRA, how they are loaded; one YAML file each in ``students/``.
+
+Nothing is downloaded here. A base from the hub is read from the local cache, and where it is missing one line says how to get it.
+Weights are read from safetensors only, and no code comes with them.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field, ValidationError
+
+from synth.assets import load_yaml, sha256
+from synth.catalog import suggest
+from synth.errors import UserError
+from synth.records import Record
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+_FOLDER = Path(__file__).resolve().parent / "students"
+_HASHED_BYTES = 1_000_000_000
+"""Larger bases are known by their repository's revision alone."""
+
+
+class LoraSettings(Record):
+    """What the adapter adds to the base."""
+
+    rank: int = Field(gt=0)
+    alpha: int = Field(gt=0)
+    dropout: float = Field(ge=0, lt=1)
+    target_modules: str | tuple[str, ...] = "all-linear"
+    target_parameters: tuple[str, ...] = ()
+    """Parameters that are no linear layer, such as the experts of a mixture."""
+
+
+class Recipe(Record):
+    """How the adapter learns, unless the command says otherwise."""
+
+    learning_rate: float = Field(gt=0)
+    """Peak; about ten times that of full fine-tuning, as LoRA wants ("LoRA without regret", Thinking Machines, 2025)."""
+    epochs: float = Field(gt=0)
+    batch_size: int = Field(gt=0)
+    """Examples a forward pass."""
+    accumulation: int = Field(gt=0)
+    """Forward passes an optimiser step."""
+    warmup: float = Field(0.05, ge=0, lt=1)
+    """Share of the steps."""
+
+
+class Shape(Record):
+    """The sizes that the memory need follows from."""
+
+    parameters: int
+    adapter_parameters: int
+    layers: int
+    hidden: int
+    vocabulary: int
+
+
+class Student(Record):
+    """A base and how it is taught."""
+
+    name: str
+    repository: str | None = None
+    """On the Hugging Face hub; None for a base in a folder."""
+    revision: str | None = None
+    """Commit of the repository."""
+    folder: str | None = None
+    """Below ``distill/students/`` for a shipped base, else the path that the user gave."""
+    licence: str
+    gated: bool = False
+    quantisation: Literal["mxfp4"] | None = None
+    """How the base is stored; it is dequantised for training."""
+    max_length: int = Field(gt=0)
+    """Tokens of prompt and completion together."""
+    lora: LoraSettings
+    recipe: Recipe
+    shape: Shape | None = None
+    """None where nobody has written it down: a base that the user brought."""
+
+    def memory_gb(self, weight_bytes: int = 2, completion: int = 1024) -> float | None:
+        """Return the memory that training with one example a pass takes, in GB (1e9 bytes); None where the shape is not known.
+
+        Base weights (2 bytes each in bfloat16, 4 on a CPU) + 16 bytes an adapter parameter (weight, gradient and Adam's two moments
+        in float32) + 34 bytes for each token, layer and hidden unit of activations (Korthikanti et al., 2022, equation 2, without
+        the attention scores, which SDPA does not keep) + 12 bytes for each completion token and vocabulary entry (float32 logits,
+        their softmax and gradient).
+        """
+        shape = self.shape
+        if shape is None:
+            return None
+        activations = 34 * self.max_length * shape.layers * shape.hidden
+        head = 12 * min(completion, self.max_length) * shape.vocabulary
+        return (weight_bytes * shape.parameters + 16 * shape.adapter_parameters + activations + head) / 1e9
+
+
+def student_names() -> list[str]:
+    """Return the names of the students that the project knows."""
+    return sorted(path.stem for path in _FOLDER.glob("*.yaml"))
+
+
+@cache
+def find_student(name: str) -> Student:
+    """Return the student of a name, or one made for a local folder with a base; UserError where there is neither."""
+    names = student_names()
+    if name in names:
+        try:
+            return Student.model_validate(load_yaml(_FOLDER / f"{name}.yaml"))
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise UserError(f"{name}.yaml: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+    path = Path(name).expanduser()
+    if (path / "config.json").is_file():
+        return _local_student(path)
+    if path.is_dir():
+        raise UserError(f"{name} holds no base: config.json is missing")
+    raise UserError(
+        f"unknown student {name!r}{suggest(name, names)}; known: {', '.join(names)}, or a folder with a base"
+    )
+
+
+def _local_student(path: Path) -> Student:
+    """Return a student with usual settings for a base that the user brought."""
+    return Student(
+        name=path.name,
+        folder=str(path.resolve()),
+        licence="see the base",
+        max_length=4096,
+        lora=LoraSettings(rank=16, alpha=32, dropout=0.0),
+        recipe=Recipe(learning_rate=2e-4, epochs=3, batch_size=1, accumulation=8),
+    )
+
+
+def quiet_hub() -> None:
+    """Switch off telemetry and every call to the hub; has to run before transformers, trl or peft are imported."""
+    os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    # Threads that spin at barriers make two threads ten times slower than one as soon as anything else runs.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+def base_folder(student: Student) -> Path:
+    """Return the folder with the student's base; UserError with the command that gets it where it is not on this machine."""
+    if student.folder is not None:
+        path = Path(student.folder)
+        path = path if path.is_absolute() else _FOLDER / path
+        if not (path / "config.json").is_file():
+            raise UserError(
+                f"the base of {student.name} is not at {path}; make it with: python -m distill.tiny --out {path}"
+            )
+        return path
+    quiet_hub()
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    assert student.repository is not None
+    try:
+        return Path(snapshot_download(student.repository, revision=student.revision, local_files_only=True))
+    except LocalEntryNotFoundError as error:
+        raise UserError(_missing(student)) from error
+
+
+def _missing(student: Student) -> str:
+    """Return the line that says what is missing and how to get it."""
+    revision = f" --revision {student.revision}" if student.revision else ""
+    first = (
+        f"accept the licence ({student.licence}) at https://huggingface.co/{student.repository}, run hf auth login, then "
+        if student.gated
+        else ""
+    )
+    return (
+        f"the base of {student.name} is not on this machine: {first}"
+        f"run: hf download {student.repository}{revision} --exclude 'original/*' --exclude '*.bin' --exclude 'metal/*'"
+    )
+
+
+def load_tokenizer(student: Student) -> PreTrainedTokenizerBase:
+    """Return the student's tokenizer, with a padding token and a chat template; UserError where it has no template."""
+    folder = base_folder(student)
+    quiet_hub()
+    from transformers import AutoTokenizer
+
+    try:
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
+            folder, local_files_only=True, trust_remote_code=False
+        )
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"the tokenizer of {student.name} cannot be read from {folder}: {_first_line(error)}"
+        ) from error
+    if tokenizer.chat_template is None:
+        raise UserError(f"the tokenizer of {student.name} has no chat template; use an instruction-tuned base")
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def load_model(student: Student, *, device: str = "cpu") -> PreTrainedModel:
+    """Return the student's base in bfloat16 on CUDA and in float32 elsewhere; UserError where it is missing or unreadable."""
+    folder = base_folder(student)
+    quiet_hub()
+    import torch
+    from transformers import AutoModelForCausalLM, Mxfp4Config
+
+    dtype: torch.dtype = torch.bfloat16 if device.startswith("cuda") else torch.float32
+    extra = {"quantization_config": Mxfp4Config(dequantize=True)} if student.quantisation == "mxfp4" else {}
+    try:
+        model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
+            folder, dtype=dtype, local_files_only=True, trust_remote_code=False, use_safetensors=True, **extra
+        )
+    except (OSError, ValueError) as error:
+        hint = f"; {_missing(student)}" if student.repository else ""
+        raise UserError(f"the base of {student.name} cannot be read: {_first_line(error)}{hint}") from error
+    # transformers types nn.Module.to as bound to a subclass that mypy cannot see
+    return model.to(device)
+
+
+def pick_device() -> str:
+    """Return ``cuda`` where there is a usable device, else ``cpu``."""
+    quiet_hub()
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def base_sha256(student: Student) -> str | None:
+    """Return the SHA-256 of the base's weights where they are one file, else None; UserError where the base is missing."""
+    path = base_folder(student) / "model.safetensors"
+    return sha256(path.read_bytes()) if path.is_file() and path.stat().st_size < _HASHED_BYTES else None
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0][:200]

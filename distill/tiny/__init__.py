@@ -1,0 +1,1 @@
+"""The base of the student ``tiny``, made on the spot: ``python -m distill.tiny --out DIR``."""

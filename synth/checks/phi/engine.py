@@ -1,0 +1,60 @@
+"""The Presidio engine of the PHI check: no model, no network, no log, built once a process.
+
+Imports Presidio, and is itself imported only when the first text is scanned.
+"""
+
+from __future__ import annotations
+
+import logging
+from functools import cache
+
+from presidio_analyzer import (
+    AnalyzerEngine,
+    ContextAwareEnhancer,
+    EntityRecognizer,
+    RecognizerRegistry,
+    RecognizerResult,
+)
+from presidio_analyzer.app_tracer import AppTracer
+from presidio_analyzer.nlp_engine import NlpArtifacts, NoOpNlpEngine
+
+from synth.checks.phi.recognizers import recognizers
+
+
+class _NoContext(ContextAwareEnhancer):
+    """Leaves scores as they are: context words need lemmas, which no blank or no-op NLP engine has."""
+
+    def __init__(self) -> None:
+        super().__init__(0.0, 0.0, 0, 0)
+
+    def enhance_using_context(
+        self,
+        text: str,  # noqa: ARG002  Presidio's signature
+        raw_results: list[RecognizerResult],
+        nlp_artifacts: NlpArtifacts,  # noqa: ARG002  as above
+        recognizers: list[EntityRecognizer],  # noqa: ARG002  as above
+        context: list[str] | None = None,  # noqa: ARG002  as above
+    ) -> list[RecognizerResult]:
+        """Return the results as they came."""
+        return raw_results
+
+
+@cache
+def engine() -> AnalyzerEngine:
+    """Return this process's engine.
+
+    Presidio's loggers are silenced: one that a host program turned on could write what was matched.
+    """
+    for name in ("presidio-analyzer", "decision_process"):
+        logging.getLogger(name).disabled = True
+    return AnalyzerEngine(
+        registry=RecognizerRegistry(recognizers=recognizers(), supported_languages=["en"]),
+        nlp_engine=NoOpNlpEngine([{"lang_code": "en", "model_name": "none"}]),
+        app_tracer=AppTracer(enabled=False),
+        context_aware_enhancer=_NoContext(),
+    )
+
+
+def analyze(text: str) -> list[RecognizerResult]:
+    """Return what the recognisers find at or above each entity type's threshold, in no order."""
+    return engine().analyze(text, "en") if text else []

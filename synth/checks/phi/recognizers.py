@@ -1,0 +1,202 @@
+"""The recognisers of the PHI check, as Presidio classes: patterns with word lists, given names by lookup, loose identifiers.
+
+Imports Presidio, and is itself imported only when the first text is scanned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import ClassVar
+
+import regex
+from presidio_analyzer import EntityRecognizer, Pattern, PatternRecognizer, RecognizerResult
+from presidio_analyzer.nlp_engine import NlpArtifacts
+from pydantic import TypeAdapter
+
+from synth.assets import load_yaml
+from synth.records import Record
+
+_FOLDER = Path(__file__).resolve().parent
+_FRAGMENT = regex.compile(r"\{([a-z_]+)\}")
+_WORD = regex.compile(r"\p{L}[\p{L}'’]*+")
+
+
+class _PatternEntry(Record):
+    name: str
+    score: float
+    regex: str
+
+
+class _Entry(Record):
+    entity: str
+    threshold: float
+    reject: tuple[str, ...] = ()
+    patterns: tuple[_PatternEntry, ...]
+
+
+class _File(Record):
+    fragments: dict[str, str]
+    recognizers: tuple[_Entry, ...]
+
+
+class Words:
+    """The lists of ``words.yaml``."""
+
+    def __init__(self) -> None:
+        lists = TypeAdapter(dict[str, str | list[str]]).validate_python(load_yaml(_FOLDER / "words.yaml"))
+        self._lists = {
+            name: frozenset(entries.split() if isinstance(entries, str) else entries) for name, entries in lists.items()
+        }
+
+    def __getitem__(self, name: str) -> frozenset[str]:
+        return self._lists[name]
+
+
+class WordGatedPatterns(PatternRecognizer):
+    """A PatternRecognizer that drops hits made of nothing but listed words, such as ``Doctor Visit``."""
+
+    def __init__(self, entry: _Entry, fragments: Mapping[str, str], words: Words) -> None:
+        self._rejected = frozenset[str]().union(*(words[name] for name in entry.reject))
+        super().__init__(
+            supported_entity=entry.entity,
+            name=f"{entry.entity.lower()} patterns",
+            patterns=[Pattern(p.name, _expanded(p.regex, fragments), p.score) for p in entry.patterns],
+        )
+        self.score_thresholds = {entry.entity: entry.threshold}
+
+    def invalidate_result(self, pattern_text: str) -> bool | None:
+        """Return True where every word of a hit is listed and it holds no digit."""
+        if not self._rejected or any(c.isdigit() for c in pattern_text):
+            return None
+        found: list[str] = _WORD.findall(pattern_text)
+        return all(_plain(word) in self._rejected for word in found)
+
+
+def _plain(word: str) -> str:
+    return word.lower().replace("’", "'")
+
+
+def _expanded(pattern: str, fragments: Mapping[str, str]) -> str:
+    """Return a pattern with every fragment filled in; KeyError for an unknown one."""
+    return str(_FRAGMENT.sub(lambda hit: f"(?:{fragments[hit[1]]})", pattern))
+
+
+class _TokenRecognizer(EntityRecognizer):
+    """Base of the two recognisers that look at one token after the other."""
+
+    entity: ClassVar[str]
+    threshold = 0.5
+
+    def __init__(self, name: str) -> None:
+        super().__init__(supported_entities=[self.entity], name=name)
+        self.score_thresholds = {self.entity: self.threshold}
+
+    def load(self) -> None:
+        """Do nothing: the lists come with the constructor."""
+
+    def analyze(
+        self,
+        text: str,
+        entities: list[str],  # noqa: ARG002  Presidio's signature
+        nlp_artifacts: NlpArtifacts | None = None,  # noqa: ARG002  as above
+    ) -> list[RecognizerResult]:
+        """Return the hits in a text."""
+        keys = {
+            RecognizerResult.RECOGNIZER_NAME_KEY: self.name,
+            RecognizerResult.RECOGNIZER_IDENTIFIER_KEY: self.id,
+        }
+        return [
+            RecognizerResult(self.entity, start, end, score, recognition_metadata=keys)
+            for start, end, score in self.hits(text)
+        ]
+
+    def hits(self, text: str) -> Iterator[tuple[int, int, float]]:
+        """Yield start, end and score of each hit."""
+        raise NotImplementedError
+
+
+class GivenNames(_TokenRecognizer):
+    """Given names by set lookup, with the capitalised words that follow: an unambiguous one counts in any case and alone."""
+
+    entity = "PERSON"
+    _token = regex.compile(r"(?<![\p{L}\d{@._/-])\p{L}{2,24}+(?![\p{L}\d}@_/]|\.\p{L}|-\p{L})")
+    _rest = regex.compile(r"(?:[ ]\p{Lu}\.?)?[ ]((?:\p{Lu}['’])?\p{Lu}\p{L}{1,24}+(?:-\p{L}{1,24}+)?)")
+    _before = regex.compile(r"\p{Lu}[\p{L}'’-]{1,24}+(?=,[ ]$)")
+    _next = regex.compile(r"(?:['’]s)?[ ](\p{L}{2,24}+)")
+
+    def __init__(self, words: Words) -> None:
+        self._given = words["given"]
+        self._ambiguous = words["ambiguous"]
+        self._eponym_nouns = words["eponym_nouns"]
+        self._phrases = words["allowed_phrases"]
+        self._stop = words["not_names"] | words["eponym_nouns"]
+        super().__init__("given names")
+
+    def hits(self, text: str) -> Iterator[tuple[int, int, float]]:
+        """Yield each given name that stands as one, with the names after it."""
+        last = 0
+        for token in self._token.finditer(text):
+            start, end = token.span()
+            word = token[0].lower()
+            sure = word in self._given
+            if start < last or not (sure or (word in self._ambiguous and token[0][0].isupper())):
+                continue
+            tail = self._tail(text, end) if token[0][0].isupper() else end
+            following = self._next.match(text, tail)
+            if following is not None and following[1].lower() in self._eponym_nouns:
+                continue
+            if text[start:tail].lower() in self._phrases or not (sure or tail > end):
+                continue
+            last = tail
+            yield start, tail, 0.65
+
+    def _tail(self, text: str, end: int) -> int:
+        for _ in range(2):
+            rest = self._rest.match(text, end)
+            if rest is None or _plain(rest[1]) in self._stop:
+                break
+            end = rest.end()
+        return end
+
+
+class LooseIds(_TokenRecognizer):
+    """Tokens of six or more characters with four or more digits that no known clinical code or quantity explains."""
+
+    entity = "OTHER_ID"
+    _token = regex.compile(r"(?<![\w.,/-])(?=[^\d\s]{0,20}\d)[A-Za-z\d](?:-?[A-Za-z\d]){5,39}+(?!\w)(?![.,/]\d)")
+    _code = regex.compile(
+        r"(?i)(?:NCT\d{8}|rs\d+|[A-TV-Z]\d[\dAB](?:[\dA-Z]{1,4})?|\d{1,7}-\d|\d+(?:st|nd|rd|th|s|mg|mcg|ml|kg|g|k|iu|u|x)"
+        r"|\d+0{3}|(?:19|20)\d\d-(?:19|20)?\d\d|\d{4,5}-\d{3,4}-\d{1,2})"
+    )
+    _coded = regex.compile(r"(?i)\b(?:loinc|snomed|sct|ndc|cpt|hcpcs|rxnorm|cvx|icd|oid|nct|dbsnp|pmid|doi)\b[^\n]{0,24}$")
+    _unit = regex.compile(r"(?i)[ ]?(?:mg|mcg|g|ml|units?|iu|k?cal|steps|copies|cells|per|/|%)(?!\p{L})")
+
+    def __init__(self) -> None:
+        super().__init__("loose identifiers")
+
+    def hits(self, text: str) -> Iterator[tuple[int, int, float]]:
+        """Yield each token that may be an identifier."""
+        for token in self._token.finditer(text):
+            start, end = token.span()
+            written = token[0]
+            if sum(c.isdigit() for c in written) < 4 or self._code.fullmatch(written) or self._is_range(written):
+                continue
+            if self._unit.match(text, end) or self._coded.search(text[max(0, start - 40) : start]):
+                continue
+            yield start, end, 0.55
+
+    @staticmethod
+    def _is_range(written: str) -> bool:
+        low, dash, high = written.partition("-")
+        return bool(dash) and low.isdecimal() and high.isdecimal() and max(len(low), len(high)) < 6 and int(low) < int(high)
+
+
+def recognizers() -> list[EntityRecognizer]:
+    """Return one of each recogniser, in the order of ``recognizers.yaml``."""
+    words = Words()
+    file = _File.model_validate(load_yaml(_FOLDER / "recognizers.yaml"))
+    fragments: dict[str, str] = {}
+    for name, fragment in file.fragments.items():
+        fragments[name] = _expanded(fragment, fragments)
+    return [*(WordGatedPatterns(e, fragments, words) for e in file.recognizers), GivenNames(words), LooseIds()]

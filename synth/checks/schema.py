@@ -1,0 +1,110 @@
+"""The contract check: rejects a target that breaks its task's JSON Schema, and a source that is no dialogue."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
+
+from jsonschema import Draft202012Validator, ValidationError
+from jsonschema.protocols import Validator
+from jsonschema.validators import extend
+
+from synth.assets import load_schema
+from synth.catalog import Task
+from synth.checks.base import reject
+from synth.records import Encounter, JsonObject, Rejection, Transcript
+
+
+def _pattern(
+    _validator: Validator, pattern: str, instance: object, _schema: Mapping[str, object]
+) -> Iterator[ValidationError]:
+    if isinstance(instance, str) and not _compiled(pattern).search(instance):
+        yield ValidationError("does not match the pattern")
+
+
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    # JSON Schema means ECMA-262, where ``$`` is the end; Python's ``$`` also lets a last line break through.
+    return re.compile(re.sub(r"(?<!\\)\$$", r"\\Z", pattern))
+
+
+def _type(
+    validator: Validator, kind: str | list[str], instance: object, schema: Mapping[str, object]
+) -> Iterator[ValidationError]:
+    if isinstance(instance, float) and not math.isfinite(instance):
+        # Python reads ``NaN``, and every comparison with it is false, so no bound of the contract would stop it.
+        yield ValidationError("is not a JSON number")
+        return
+    if isinstance(instance, str) and not is_unicode(instance):
+        yield ValidationError("holds half a character")
+        return
+    yield from Draft202012Validator.VALIDATORS["type"](validator, kind, instance, schema)
+
+
+_Contract: type[Validator] = extend(  # type: ignore[no-untyped-call]  # untyped in types-jsonschema
+    Draft202012Validator, {"pattern": _pattern, "type": _type}
+)
+
+
+@cache
+def contract(schema_name: str) -> Validator:
+    """Return the compiled validator of ``schemas/<schema_name>.schema.json``.
+
+    Stricter than the stock one in what cannot stand in a JSON log: line ends, ``NaN``, lone surrogates.
+    """
+    schema = load_schema(schema_name)
+    Draft202012Validator.check_schema(schema)
+    return _Contract(schema)
+
+
+def first_violation(schema_name: str, target: JsonObject) -> str | None:
+    """Return where and how a target breaks its contract; None where it holds.
+
+    One line with the JSON pointer (RFC 6901) and the failing keyword, such as
+    ``/objective_exam/vitals/0/value: maximum``; it quotes nothing of the target.
+    """
+    error = next(iter(contract(schema_name).iter_errors(target)), None)
+    return None if error is None else f"{pointer(error.absolute_path) or '(root)'}: {error.validator}"
+
+
+def pointer(path: Iterable[str | int]) -> str:
+    """Return the JSON pointer (RFC 6901) of a path of keys and positions."""
+    return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in path)
+
+
+def is_unicode(text: str) -> bool:
+    """Return whether a text can be written as UTF-8; JSON's escapes can spell lone surrogates, which cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def is_dialogue(source: Transcript) -> bool:
+    """Return whether both speakers say something."""
+    return len({turn.speaker for turn in source.turns if turn.text.strip()}) > 1
+
+
+class SchemaCheck:
+    """Rejects a source that is no dialogue (``no_dialogue``) or no text (``not_unicode``), and a target that breaks its
+    contract (``not_valid_under_contract``)."""
+
+    name = "schema"
+
+    def __init__(self, task: Task) -> None:
+        self._schema_name = task.schema_name
+
+    def __call__(self, encounter: Encounter) -> Encounter | Rejection:
+        """Return the encounter unchanged, or its rejection."""
+        if not is_dialogue(encounter.source):
+            turns = len(encounter.source.turns)
+            return reject(encounter, self.name, "no_dialogue", f"{turns} turns, not of two speakers")
+        if not is_unicode(encounter.source.text):
+            return reject(encounter, self.name, "not_unicode", "the transcript holds a lone surrogate")
+        violation = first_violation(self._schema_name, encounter.target)
+        if violation is not None:
+            return reject(encounter, self.name, "not_valid_under_contract", violation)
+        return encounter

@@ -1,0 +1,106 @@
+"""What a run is: YAML and flags become a RunConfig; everything that can change a byte of the data set is in it, and
+nothing else.
+
+How a run is executed (endpoint, concurrency, folder) stays outside, because the result must not depend on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Literal
+
+import yaml
+from pydantic import Field, JsonValue, ValidationError
+
+from synth import __version__
+from synth.assets import canonical_json, load_yaml, sha256
+from synth.errors import UserError
+from synth.records import Record
+
+_DEPENDENCIES = ("jsonschema", "presidio-analyzer", "pyarrow", "pydantic")
+"""Libraries whose version can change what is accepted or how it is written."""
+
+
+class TeacherConfig(Record):
+    """Which teacher writes, and how it samples; the simulator reads none of the sampling fields."""
+
+    name: Literal["simulator", "server", "vllm"]
+    model: str | None = None
+    temperature: float = Field(default=0.8, ge=0.0, le=2.0)
+    max_tokens: int = Field(default=4096, ge=16)
+    """Per response."""
+    attempts: int = Field(default=3, ge=1)
+    """Per stage of a candidate, before it is rejected."""
+
+
+class SplitConfig(Record):
+    """Shares of the held-out splits; the rest is train."""
+
+    validation: float = Field(default=0.1, ge=0.0, lt=0.5)
+    test: float = Field(default=0.1, ge=0.0, lt=0.5)
+
+
+class RunConfig(Record):
+    """One run."""
+
+    specialty: str
+    task: str = "note"
+    n: int = Field(ge=1)
+    """Accepted encounters."""
+    seed: int = Field(0, ge=0)
+    teacher: TeacherConfig
+    checks: tuple[str, ...] = ("schema", "phi")
+    splits: SplitConfig = SplitConfig()
+
+
+def read_settings(file: Path | None) -> dict[str, JsonValue]:
+    """Return the settings in a YAML file, unchecked; none where no file was given. UserError where it cannot be
+    read."""
+    if file is None:
+        return {}
+    try:
+        loaded = load_yaml(file)
+    except (OSError, yaml.YAMLError) as error:
+        raise UserError(f"cannot read {file}: {str(error).splitlines()[0]}") from error
+    if not isinstance(loaded, dict):
+        raise UserError(f"{file} must hold a mapping of settings, such as 'specialty: endocrinology'")
+    return loaded
+
+
+def resolve_config(settings: Mapping[str, JsonValue]) -> RunConfig:
+    """Return the configuration; UserError with one line that names the setting that is missing or wrong."""
+    try:
+        return RunConfig.model_validate(settings)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "configuration"
+        if first["type"] == "missing":
+            raise UserError(
+                f"{where} is missing; give {'-n' if where == 'n' else f'--{where}'} or --config FILE"
+            ) from error
+        raise UserError(f"{where}: {first['msg'][0].lower()}{first['msg'][1:]}") from error
+
+
+def run_versions() -> dict[str, str]:
+    """Return the versions that a run's bytes depend on."""
+    return {"notewright": __version__, **{name: version(name) for name in _DEPENDENCIES}}
+
+
+def fingerprint(config: RunConfig, assets: Mapping[str, str], versions: Mapping[str, str]) -> str:
+    """Return the SHA-256 under which a run may be resumed.
+
+    ``n`` is left out: the data set of n is a prefix of the data set of any larger n, so a run may be extended.
+    """
+    content: JsonValue = {
+        "config": config.model_dump(mode="json", exclude={"n"}),
+        "assets": dict(assets),
+        "versions": dict(versions),
+    }
+    return sha256(canonical_json(content))
+
+
+def dump_config(config: RunConfig) -> str:
+    """Return the configuration as YAML that ``synth generate --config`` reads back."""
+    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)

@@ -1,0 +1,126 @@
+"""Accepted encounters → Parquet, one file a split, and the summary that card and report print; one pass, memory
+flat."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from synth.assets import canonical_json, render_prompt
+from synth.catalog import Task
+from synth.config import SplitConfig
+from synth.records import Encounter, PatientFact, Split
+from synth.runs import read_encounters
+from synth.splits import split_of
+
+COLUMNS = ("id", "task", "specialty", "condition", "source", "target", "text", "scenario")
+_SCHEMA = pa.schema([(name, pa.string()) for name in COLUMNS])
+_SPLITS: tuple[Split, ...] = ("train", "validation", "test")
+_BATCH = 256
+_SAMPLES = 3
+_BIN = 50
+
+
+@dataclass(slots=True)
+class Summary:
+    """What the accepted encounters are like."""
+
+    splits: Counter[Split] = field(default_factory=lambda: Counter(dict.fromkeys(_SPLITS, 0)))
+    conditions: Counter[str] = field(default_factory=Counter)
+    visits: Counter[str] = field(default_factory=Counter)
+    sexes: Counter[str] = field(default_factory=Counter)
+    decades: Counter[int] = field(default_factory=Counter)
+    """Age in years, rounded down to tens."""
+    source_words: Counter[int] = field(default_factory=Counter)
+    """Words a source, rounded down to fifties."""
+    words: dict[str, int] = field(default_factory=lambda: {"source": 0, "note": 0})
+    """Words in all, by what they are words of."""
+    turns: int = 0
+    facts: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    samples: list[tuple[str, str, str]] = field(default_factory=list)
+    """Id, source and text of the first encounters."""
+
+    @property
+    def accepted(self) -> int:
+        """How many encounters there are."""
+        return sum(self.splits.values())
+
+    def mean(self, total: int) -> float:
+        """Return a total divided by the number of encounters."""
+        return total / self.accepted if self.accepted else 0.0
+
+    def add(self, encounter: Encounter, split: Split, text: str) -> None:
+        """Count one encounter in."""
+        scenario, source = encounter.scenario, encounter.source.text
+        self.splits[split] += 1
+        self.conditions[scenario.condition] += 1
+        self.visits[scenario.visit] += 1
+        for fact in scenario.facts:
+            if isinstance(fact, PatientFact):
+                self.sexes[fact.sex] += 1
+                self.decades[fact.age // 10 * 10] += 1
+        words = len(source.split())
+        self.source_words[words // _BIN * _BIN] += 1
+        self.words["source"] += words
+        self.words["note"] += len(text.split())
+        self.turns += len(encounter.source.turns)
+        self.facts += len(scenario.facts)
+        self.prompt_tokens += encounter.usage.prompt_tokens
+        self.completion_tokens += encounter.usage.completion_tokens
+        if len(self.samples) < _SAMPLES:
+            self.samples.append((encounter.id, source, text))
+
+
+def publish(run: Path, task: Task, shares: SplitConfig) -> Summary:
+    """Write ``dataset/{train,validation,test}.parquet`` of a run and return what is in them.
+
+    Columns, all strings: id, task, specialty, condition, source (the transcript), target (JSON under the contract),
+    text (the target as
+    people read it), scenario (JSON of the facts).
+    """
+    folder = run / "dataset"
+    folder.mkdir(exist_ok=True)
+    summary = Summary()
+    partial = {split: folder / f"{split}.parquet.partial" for split in _SPLITS}
+    with ExitStack() as stack:
+        writers = {split: stack.enter_context(pq.ParquetWriter(path, _SCHEMA)) for split, path in partial.items()}
+        rows: dict[Split, list[tuple[str, ...]]] = {split: [] for split in _SPLITS}
+        for encounter in read_encounters(run):
+            split = split_of(encounter.id, shares)
+            text = render_prompt(task.renderer, target=encounter.target)
+            summary.add(encounter, split, text)
+            rows[split].append(_row(encounter, text))
+            if len(rows[split]) == _BATCH:
+                writers[split].write_table(_table(rows[split]))
+                rows[split].clear()
+        for split, rest in rows.items():
+            writers[split].write_table(_table(rest))
+    for split, path in partial.items():
+        path.replace(folder / f"{split}.parquet")
+    return summary
+
+
+def _row(encounter: Encounter, text: str) -> tuple[str, ...]:
+    scenario = encounter.scenario
+    return (
+        encounter.id,
+        encounter.task,
+        scenario.specialty,
+        scenario.condition,
+        encounter.source.text,
+        canonical_json(encounter.target),
+        text,
+        scenario.model_dump_json(),
+    )
+
+
+def _table(rows: Iterable[tuple[str, ...]]) -> pa.Table:
+    return pa.Table.from_pylist([dict(zip(COLUMNS, row, strict=True)) for row in rows], schema=_SCHEMA)

@@ -1,0 +1,32 @@
+"""``report.html`` of a run: one self-contained file with what was made, what was rejected, and a few encounters to
+read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from synth.assets import render_template
+from synth.config import RunConfig
+from synth.publish import Summary
+from synth.records import Counts
+from synth.runs import write_atomically
+
+
+def write_report(run: Path, config: RunConfig, counts: Counts, summary: Summary) -> None:
+    """Write ``report.html``: no script, no request to anywhere."""
+    words = {f"{start}–{start + 49}": summary.source_words[start] for start in sorted(summary.source_words)}
+    charts = [
+        ("Conditions", _bars(dict(summary.conditions.most_common()))),
+        ("Words a transcript", _bars(words)),
+        ("Age, years", _bars({f"{d}–{d + 9}": summary.decades[d] for d in sorted(summary.decades)})),
+        ("Rejections by stage and reason", _bars(counts.reasons)),
+    ]
+    text = render_template("run_report.html.j2", config=config, counts=counts, summary=summary, charts=charts)
+    write_atomically(run / "report.html", text)
+
+
+def _bars(values: Mapping[str, int]) -> list[tuple[str, int, float]]:
+    """Return label, count and width in percent of the longest bar."""
+    longest = max(values.values(), default=0)
+    return [(label, n, 100.0 * n / longest) for label, n in values.items() if n]

@@ -1,0 +1,71 @@
+"""A scenario's facts by kind, in the order of the scenario."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from synth.records import (
+    ComplaintFact,
+    DiagnosisFact,
+    FindingFact,
+    HistoryFact,
+    LabFact,
+    MedicationFact,
+    PatientFact,
+    PlanFact,
+    Scenario,
+    StudyFact,
+    SymptomFact,
+    VitalFact,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """What the transcript and the note are both written from."""
+
+    patient: PatientFact
+    complaint: ComplaintFact
+    symptoms: list[SymptomFact] = field(default_factory=list)
+    history: list[HistoryFact] = field(default_factory=list)
+    medications: list[MedicationFact] = field(default_factory=list)
+    vitals: list[VitalFact] = field(default_factory=list)
+    findings: list[FindingFact] = field(default_factory=list)
+    labs: list[LabFact] = field(default_factory=list)
+    studies: list[StudyFact] = field(default_factory=list)
+    diagnoses: list[DiagnosisFact] = field(default_factory=list)
+    plans: list[PlanFact] = field(default_factory=list)
+
+    def plans_of(self, diagnosis: DiagnosisFact) -> list[PlanFact]:
+        """Return the plan items of a problem."""
+        return [plan for plan in self.plans if plan.problem == diagnosis.id]
+
+
+def read_chart(scenario: Scenario) -> Chart:
+    """Return a scenario's chart; StopIteration never, as every scenario has a patient and a complaint."""
+    patient = next(fact for fact in scenario.facts if isinstance(fact, PatientFact))
+    complaint = next(fact for fact in scenario.facts if isinstance(fact, ComplaintFact))
+    chart = Chart(patient, complaint)
+    for fact in scenario.facts:
+        match fact.kind:
+            case "symptom":
+                chart.symptoms.append(fact)
+            case "history":
+                chart.history.append(fact)
+            case "medication":
+                chart.medications.append(fact)
+            case "vital":
+                chart.vitals.append(fact)
+            case "finding":
+                chart.findings.append(fact)
+            case "lab":
+                chart.labs.append(fact)
+            case "study":
+                chart.studies.append(fact)
+            case "diagnosis":
+                chart.diagnoses.append(fact)
+            case "plan":
+                chart.plans.append(fact)
+            case "patient" | "complaint":
+                pass
+    return chart

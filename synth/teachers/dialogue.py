@@ -1,0 +1,296 @@
+"""The dialogue: which topics come in which order, and how each is talked through."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from synth.packs import Pack
+from synth.records import HistoryFact, MedicationFact, SymptomFact, Turn, Visit
+from synth.teachers.chart import Chart
+from synth.teachers.grammar import Expansion, Grammar
+from synth.teachers.note import patient_slots
+from synth.teachers.script import Script
+from synth.teachers.speech import Speech
+from synth.teachers.visit import Assessment, Examination
+
+Topic = Callable[[], None]
+_ANSWERS = ("no", "yes", "yeah", "nope", "not", "never", "just", "nothing")
+"""First words of a phrase that is an answer already, and takes no ``yes`` or ``and`` before it."""
+_SMALL_TALK = ("small_wait", "small_weather", "small_way", "small_mood")
+
+
+class Dialogue:
+    """One encounter's dialogue in the making."""
+
+    def __init__(self, pack: Pack, grammar: Grammar, chart: Chart, visit: Visit, state: Expansion) -> None:
+        names = {"patient": "{{patient_name}}", "clinician": "{{clinician_name}}"}
+        self._pack = pack
+        self._chart = chart
+        self._visit: Visit = visit
+        self._habits = grammar.spoken.habits
+        self._draws = state.draws
+        self._script = Script(grammar, state, {**names, **patient_slots(chart.patient)})
+        self._speech = Speech(pack, grammar.spoken, state.draws)
+        self._examination = Examination(pack, chart, self._script, self._speech)
+        self._assessment = Assessment(pack, chart, self._script, self._speech)
+        self._to_ask = [symptom for symptom in chart.symptoms if symptom.name != chart.complaint.name]
+        self._told: set[str] = set()
+        """What has been said, so that nobody says it in the same words twice."""
+
+    def turns(self) -> tuple[Turn, ...]:
+        """Return the whole dialogue."""
+        for topic in self._order():
+            topic()
+        return self._script.turns()
+
+    def _order(self) -> list[Topic]:
+        """Return the topics in one of the orders in which visits run."""
+        draws, examination = self._draws, self._examination
+        opening: list[Topic] = [self._greet, self._complain]
+        opening.insert(1 + draws.below(2), self._identify)
+        if vitals_first := draws.chance(0.3):
+            opening.insert(1 + draws.below(3), examination.vitals)
+        groups = self._volunteered_apart()
+        during_exam = [groups.pop()] if groups and draws.chance(0.25) and not groups[-1][0].present else []
+        questions: list[Topic] = [partial(self._ask, group) for group in groups]
+        history = self._history_topics()
+        follow_up = self._visit == "follow-up"
+        early: list[Topic] = []
+        if follow_up and draws.chance(0.5):
+            early.append(self._medications)
+        else:
+            history.insert(draws.below(len(history) + 1), self._medications)
+        cut = draws.pick((0, len(questions) // 2, len(questions), len(questions)))
+        before, after = questions[:cut], questions[cut:]
+        at = draws.below(len(history) + 1)
+        middle = [*before, *history[:at], *after, *history[at:]]
+        if history:
+            middle.insert(middle.index(history[0]), partial(self._script.acknowledge, "to_history", 0.6))
+        exam = partial(examination.examine, not vitals_first, partial(self._ask_during_exam, during_exam))
+        if follow_up and draws.chance(0.35):
+            late = [*early, *middle, exam]
+            late.insert(draws.below(2) if early else 0, examination.results)
+        else:
+            late = [*early, *middle, *draws.shuffled([examination.results, exam])]
+        return [*opening, *late, self._assessment.assess, self._assessment.close]
+
+    def _volunteered_apart(self) -> list[list[SymptomFact]]:
+        """Return the symptoms in the groups in which they are asked about: one to three at once, a third only where all are absent."""
+        draws = self._draws
+        rest = draws.shuffled(self._to_ask)
+        if rest and draws.chance(0.3):
+            volunteered = next((symptom for symptom in rest if symptom.present), None)
+            if volunteered is not None:
+                rest.remove(volunteered)
+                self._volunteered = volunteered
+        groups: list[list[SymptomFact]] = []
+        while rest:
+            size = draws.pick((1, 2, 2, 2, 3, 3))
+            group = rest[:size]
+            if size == 3 and any(symptom.present for symptom in group):
+                group = rest[:2]
+            del rest[: len(group)]
+            groups.append(group)
+        return groups
+
+    _volunteered: SymptomFact | None = None
+
+    # -- opening
+
+    def _greet(self) -> None:
+        script = self._script
+        script.doctor("greet_new" if self._visit == "new" else "greet_back")
+        if self._draws.chance(0.7):
+            script.patient("greet_reply")
+        if self._draws.chance(0.45):
+            topic = self._draws.pick(_SMALL_TALK)
+            script.doctor(topic)
+            script.patient(f"{topic}_reply")
+
+    def _identify(self) -> None:
+        """Let age and sex be heard: asked, dictated, or said by the patient."""
+        kind = self._draws.below(3)
+        if kind == 0:
+            self._script.doctor("identity_ask")
+            self._script.patient("identity_yes")
+        elif kind == 1:
+            self._script.doctor("identity_aside")
+        else:
+            self._script.say("patient", self._script.phrase("identity_patient"))
+
+    def _complain(self) -> None:
+        script, complaint = self._script, self._chart.complaint
+        script.doctor("open_new" if self._visit == "new" else "open_back")
+        if complaint.name in self._pack.symptoms:
+            self._complain_of_symptom(self._pack.symptoms[complaint.name].says)
+        else:
+            occasion = self._pack.occasions.get(complaint.name)
+            script.patient("occasion", say=self._fresh(occasion.says if occasion else (complaint.name,)))
+            if complaint.duration is not None:
+                script.doctor("occasion_when")
+                self._tell_duration(complaint.duration)
+        if self._volunteered is not None:
+            script.patient("volunteer", say=self._fresh(self._pack.symptoms[self._volunteered.name].says))
+        script.acknowledge("empathy", 0.5)
+
+    def _complain_of_symptom(self, says: Sequence[str]) -> None:
+        script, draws, duration = self._script, self._draws, self._chart.complaint.duration
+        say = self._fresh(says)
+        words = say.split()
+        if len(words) > 3 and draws.chance(0.3):
+            script.patient("complaint_cut", say=" ".join(words[: 1 + draws.below(len(words) - 2)]))
+            script.doctor("interrupt_doctor")
+            script.patient("resume_patient", say=say)
+        else:
+            script.patient("complaint", say=say)
+        if duration is None:
+            more = 0.4
+        elif draws.chance(0.3):
+            self._tell_duration(duration)
+            more = 0.3
+        else:
+            script.acknowledge("ack_trouble", 0.4)
+            script.doctor("duration_ask")
+            self._tell_duration(duration)
+            more = 0.2
+        if draws.chance(more) and (another := self._fresh(says)) != say:
+            script.acknowledge("ack_trouble", 0.4)
+            script.doctor("more_ask")
+            script.patient("more_answer", say=another)
+
+    def _tell_duration(self, duration: str) -> None:
+        wrong = self._speech.slip(duration) if self._draws.chance(0.2) else None
+        said = self._speech.duration(duration)
+        if wrong is None:
+            self._script.patient("duration_answer", dur=said)
+        else:
+            self._script.patient("duration_corrected", dur=said, wrong=wrong)
+
+    # -- symptoms
+
+    def _ask(self, group: Sequence[SymptomFact], one: str = "ask_one") -> None:
+        """Ask after one to three symptoms at once, and answer for each."""
+        script, draws = self._script, self._draws
+        script.acknowledge("ack", 0.45)
+        symptoms = [self._pack.symptoms[fact.name] for fact in group]
+        asked = dict(zip("abc", [draws.pick(symptom.asks) for symptom in symptoms], strict=False))
+        script.doctor((one, "ask_two", "ask_three")[len(group) - 1], **asked)
+        denies = [draws.pick(s.denies) if s.denies and not f.present else "" for f, s in zip(group, symptoms, strict=True)]
+        says = [self._fresh(s.says) if f.present else "" for f, s in zip(group, symptoms, strict=True)]
+        present = [fact.present for fact in group]
+        if present == [True]:
+            self._answer("yes_says", "yes_bare", says[0])
+        elif present == [False]:
+            if denies[0] and draws.chance(0.55):
+                self._answer("no_denies", "yes_bare", denies[0])
+            else:
+                script.patient("no_one", **asked)
+        elif present == [True, True]:
+            script.patient("both_yes", say=says[0], say2=says[1])
+        elif present == [True, False]:
+            script.patient("mixed_yes_no", say=says[0], no=asked["b"])
+        elif present == [False, True]:
+            script.patient("mixed_no_yes", say=says[1], no=asked["a"])
+        elif len(group) == 3:
+            script.patient("no_three", **asked)
+        elif denies[0] and denies[1] and draws.chance(0.4):
+            script.patient("no_denies_two", say=denies[0], say2=denies[1], **asked)
+        else:
+            script.patient("no_all", **asked)
+        if any(present):
+            script.acknowledge("ack_trouble", 0.5)
+
+    def _ask_during_exam(self, groups: Sequence[Sequence[SymptomFact]]) -> None:
+        for group in groups:
+            self._ask(group, "ask_exam")
+
+    # -- history
+
+    def _history_topics(self) -> list[Topic]:
+        chart, draws = self._chart, self._draws
+        by: dict[str, list[HistoryFact]] = {}
+        for fact in chart.history:
+            by.setdefault(fact.category, []).append(fact)
+        topics: list[Topic] = []
+        if "medical" in by or draws.chance(0.3):
+            topics.append(partial(self._medical, by.get("medical", [])))
+        for category in ("surgical", "allergy", "family"):
+            if category in by:
+                topics.append(partial(self._tell, f"ask_{category}", by[category]))
+        if "social" in by:
+            topics.append(partial(self._social, by["social"]))
+        return topics if draws.chance(0.3) else draws.shuffled(topics)
+
+    def _medical(self, facts: Sequence[HistoryFact]) -> None:
+        if facts:
+            self._tell("ask_medical", facts)
+        else:
+            self._script.acknowledge("ack", 0.5)
+            self._script.doctor("ask_medical")
+            self._script.patient("nothing_medical")
+
+    def _tell(self, question: str, facts: Sequence[HistoryFact]) -> None:
+        """Ask once, and let the patient name one thing after another."""
+        script = self._script
+        script.acknowledge("ack", 0.5)
+        script.doctor(question)
+        for i, fact in enumerate(facts):
+            say = self._fresh(self._pack.history[fact.name].says)
+            if i == 0:
+                self._answer("answer", "answer_bare", say)
+            else:
+                if self._draws.chance(0.3):
+                    script.doctor("more_history")
+                self._answer("answer_more", "answer_bare", say)
+
+    def _social(self, facts: Sequence[HistoryFact]) -> None:
+        for fact in self._draws.shuffled(facts):
+            habit = next((name for name, marks in self._habits.items() if any(m in fact.name for m in marks)), "social")
+            self._tell(f"ask_{habit}", [fact])
+
+    # -- medications
+
+    def _medications(self) -> None:
+        script, facts = self._script, self._chart.medications
+        script.acknowledge("ack", 0.5)
+        if not facts:
+            script.doctor("ask_meds")
+            script.patient("no_meds")
+            return
+        if self._visit == "follow-up" and self._draws.chance(0.4):
+            for fact in facts:
+                script.doctor("med_chart", **self._speech.regimen(fact.medication))
+                script.patient("med_yes")
+            return
+        script.doctor("ask_meds")
+        for i, fact in enumerate(self._draws.shuffled(facts)):
+            if i and self._draws.chance(0.3):
+                script.doctor("more_meds")
+            self._tell_medication(fact, first=i == 0)
+
+    def _tell_medication(self, fact: MedicationFact, first: bool) -> None:
+        script, draws = self._script, self._draws
+        slots = self._speech.regimen(fact.medication)
+        wrong = self._speech.other_dose(fact.medication) if draws.chance(0.12) else None
+        if wrong is not None:
+            script.patient("med_corrected", wrong=wrong, **slots)
+        elif draws.chance(0.25):
+            script.patient("med_name" if first else "med_name_next", **slots)
+            script.doctor("med_dose_ask")
+            script.patient("med_dose_answer", **slots)
+        else:
+            script.patient("med_first" if first else "med_next", **slots)
+
+    # -- pieces
+
+    def _answer(self, rule: str, bare: str, say: str) -> None:
+        """Let the patient answer, without a second ``yes`` or ``no`` where the pack's words hold one."""
+        word = say.split(maxsplit=1)[0].rstrip(",.").lower()
+        self._script.patient(bare if word in _ANSWERS else rule, say=say)
+
+    def _fresh(self, says: Sequence[str]) -> str:
+        """Return one of the phrases, one that was not used yet where there is one."""
+        phrase = self._draws.pick([say for say in says if say not in self._told] or says)
+        self._told.add(phrase)
+        return phrase

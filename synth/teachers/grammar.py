@@ -1,0 +1,210 @@
+"""A stochastic grammar, compiled once from YAML and expanded with seeded draws.
+
+A rule is a block of lines, each an alternative. Inside a line ``{a|b|}`` is a choice (nested as deep as wanted, an empty part
+is nothing), ``<name>`` another rule and ``$name`` a slot that the caller fills. While one text is written, a rule gives each of
+its lines once before it gives any of them again, so that a speaker does not repeat himself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from synth.assets import load_yaml, sha256
+from synth.catalog import suggest
+from synth.draws import Draws
+from synth.errors import UserError
+from synth.records import Record
+
+_FOLDER = Path(__file__).resolve().parent / "grammar"
+_SPECIAL = frozenset("{|}<>$")
+
+
+class Spoken(Record):
+    """What a person says for the terms that no pack explains: units, routes, frequencies; and what a social history is about."""
+
+    units: dict[str, str]
+    routes: dict[str, tuple[str, ...]]
+    frequencies: dict[str, tuple[str, ...]]
+    vitals: dict[str, tuple[str, str]]
+    """Vital signs that are derived, not listed in a pack: name and unit, as said."""
+    habits: dict[str, tuple[str, ...]]
+    """Subject of a social history → fragments of the terms that belong to it."""
+
+
+class _Source(Record):
+    spoken: Spoken
+    rules: dict[str, str]
+
+
+class Expansion:
+    """The state of one text: its draws, the slots of the line in hand, and which lines each rule has already given."""
+
+    __slots__ = ("draws", "slots", "used")
+
+    def __init__(self, draws: Draws) -> None:
+        self.draws = draws
+        self.slots: Mapping[str, str] = {}
+        self.used: dict[str, int] = {}
+
+
+_Node = Callable[[Expansion], str]
+
+
+class Grammar:
+    """Compiled rules; ``revision`` is the first 12 hexadecimal digits of the file's SHA-256.
+
+    Raises ValueError where a line does not parse or names a rule that there is not.
+    """
+
+    def __init__(self, rules: Mapping[str, str], spoken: Spoken, revision: str) -> None:
+        self.spoken = spoken
+        self.revision = revision
+        self.rules: dict[str, _Node] = {}
+        self.references: dict[str, frozenset[str]] = {}
+        """Rule → the rules that it names."""
+        for name, block in rules.items():
+            parser = _Parser(self.rules)
+            lines = [parser.line(line) for line in block.splitlines() if line.strip()]
+            if not lines:
+                raise ValueError(f"rule {name!r} is empty")
+            self.rules[name] = lines[0] if len(lines) == 1 else _rule(name, lines)
+            self.references[name] = frozenset(parser.named)
+        for name, named in self.references.items():
+            if missing := sorted(named - self.rules.keys()):
+                raise ValueError(f"rule {name!r}: unknown rule {missing[0]!r}{suggest(missing[0], self.rules)}")
+
+    def expand(self, name: str, state: Expansion, slots: Mapping[str, str]) -> str:
+        """Return one text of a rule; KeyError where the rule wants a slot that is not given."""
+        state.slots = slots
+        return self.rules[name](state)
+
+
+class _Parser:
+    """Turns one line after another into nodes, and remembers the rules that they name."""
+
+    def __init__(self, rules: Mapping[str, _Node]) -> None:
+        self._rules = rules
+        self._text = ""
+        self._at = 0
+        self.named: set[str] = set()
+
+    def line(self, text: str) -> _Node:
+        """Return the node of a whole line."""
+        self._text, self._at = text.strip(), 0
+        node = self._sequence()
+        if self._at < len(self._text):
+            raise ValueError(f"unexpected {self._text[self._at]!r} at {self._at} in {text!r}")
+        return _node(node)
+
+    def _sequence(self) -> list[str | _Node]:
+        parts: list[str | _Node] = []
+        while self._at < len(self._text) and self._text[self._at] not in "|}":
+            mark = self._text[self._at]
+            if mark == "{":
+                parts.append(self._choice())
+            elif mark == "<":
+                parts.append(self._reference())
+            elif mark == "$":
+                parts.append(_slot(self._word()))
+            else:
+                parts.append(self._literal())
+        return parts
+
+    def _literal(self) -> str:
+        start = self._at
+        while self._at < len(self._text) and self._text[self._at] not in _SPECIAL:
+            self._at += 1
+        if self._at == start:
+            raise ValueError(f"unexpected {self._text[start]!r} at {start} in {self._text!r}")
+        return self._text[start : self._at]
+
+    def _word(self) -> str:
+        start = self._at = self._at + 1
+        while self._at < len(self._text) and (self._text[self._at].isalnum() or self._text[self._at] == "_"):
+            self._at += 1
+        return self._text[start : self._at]
+
+    def _reference(self) -> _Node:
+        name = self._word()
+        if self._at >= len(self._text) or self._text[self._at] != ">":
+            raise ValueError(f"'<{name}' is not closed in {self._text!r}")
+        self._at += 1
+        self.named.add(name)
+        rules = self._rules
+        return lambda state: rules[name](state)
+
+    def _choice(self) -> _Node:
+        options: list[_Node | str] = []
+        while True:
+            self._at += 1
+            parts = self._sequence()
+            literal = "".join(part for part in parts if isinstance(part, str))
+            options.append(literal if all(isinstance(part, str) for part in parts) else _node(parts))
+            if self._at >= len(self._text):
+                raise ValueError(f"'{{' is not closed in {self._text!r}")
+            if self._text[self._at] == "}":
+                self._at += 1
+                return _choose(options)
+
+
+def _node(parts: Sequence[str | _Node]) -> _Node:
+    nodes = [_constant(part) if isinstance(part, str) else part for part in parts]
+    if len(nodes) == 1:
+        return nodes[0]
+    return lambda state: "".join([node(state) for node in nodes])
+
+
+def _constant(text: str) -> _Node:
+    return lambda _state: text
+
+
+def _slot(name: str) -> _Node:
+    return lambda state: state.slots[name]
+
+
+def _choose(options: Sequence[_Node | str]) -> _Node:
+    count = len(options)
+
+    def choose(state: Expansion) -> str:
+        chosen = options[state.draws.below(count)]
+        return chosen if isinstance(chosen, str) else chosen(state)
+
+    return choose
+
+
+def _rule(name: str, lines: Sequence[_Node]) -> _Node:
+    count = len(lines)
+    everything = (1 << count) - 1
+
+    def choose(state: Expansion) -> str:
+        given = state.used.get(name, 0)
+        if given == everything:
+            given = 0
+        i = state.draws.below(count)
+        while given >> i & 1:
+            i = (i + 1) % count
+        state.used[name] = given | 1 << i
+        return lines[i](state)
+
+    return choose
+
+
+@cache
+def load_grammar(name: str) -> Grammar:
+    """Return the grammar ``grammar/<name>.yaml``; UserError where there is none of that name or it does not hold together."""
+    path = _FOLDER / f"{name}.yaml"
+    names = sorted(file.stem for file in _FOLDER.glob("*.yaml"))
+    if name not in names:
+        raise UserError(f"unknown grammar {name!r}{suggest(name, names)}; known: {', '.join(names)}")
+    try:
+        source = _Source.model_validate(load_yaml(path))
+        return Grammar(source.rules, source.spoken, sha256(path.read_bytes())[:12])
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise UserError(f"{path.name}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+    except ValueError as error:
+        raise UserError(f"{path.name}: {error}") from error

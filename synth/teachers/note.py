@@ -1,0 +1,99 @@
+"""The note that a scenario's transcript supports, as JSON under ``schemas/note.schema.json``."""
+
+from __future__ import annotations
+
+from pydantic import JsonValue
+
+from synth.records import JsonObject, Medication, PatientFact
+from synth.teachers.chart import Chart
+from synth.teachers.grammar import Expansion, Grammar
+
+_AN = frozenset((8, 11, 18, *range(80, 90)))
+"""Ages that take ``an``: eight, eleven, eighteen, eighty and what follows."""
+
+
+def patient_slots(patient: PatientFact) -> dict[str, str]:
+    """Return the slots that say who the patient is."""
+    female = patient.sex == "female"
+    return {
+        "age": str(patient.age),
+        "an_age": f"{'an' if patient.age in _AN else 'a'} {patient.age}",
+        "sex": patient.sex,
+        "woman": "woman" if female else "man",
+        "She": "She" if female else "He",
+    }
+
+
+def write_note(chart: Chart, occasion: bool, grammar: Grammar, state: Expansion) -> JsonObject:
+    """Return the note in the order of the schema; ``occasion`` says that the complaint is a reason to come, not a symptom."""
+    history: dict[str, list[JsonValue]] = {"medical": [], "family": [], "social": [], "allergy": []}
+    for entry in chart.history:
+        history["medical" if entry.category == "surgical" else entry.category].append(entry.name)
+    return {
+        "subjective": {
+            "chief_complaint": chart.complaint.name,
+            "history_of_present_illness": _present_illness(chart, occasion, grammar, state),
+            "medical_history": history["medical"],
+            "medications": [
+                {"name": m.name, "dose": m.dose, "unit": m.unit, "route": m.route, "frequency": m.frequency}
+                for m in (fact.medication for fact in chart.medications)
+            ],
+            "allergies": history["allergy"],
+            "family_history": history["family"],
+            "social_history": history["social"],
+            "review_of_systems": {
+                "positive": [symptom.name for symptom in chart.symptoms if symptom.present],
+                "negative": [symptom.name for symptom in chart.symptoms if not symptom.present],
+            },
+        },
+        "objective_exam": {
+            "vitals": [{"name": fact.name, "value": fact.value, "unit": fact.unit} for fact in chart.vitals],
+            "findings": [fact.name for fact in chart.findings],
+        },
+        "objective_results": {
+            "labs": [
+                {"name": fact.name, "value": fact.value, "unit": fact.unit, "interpretation": fact.interpretation}
+                for fact in chart.labs
+            ],
+            "studies": [{"name": fact.name, "result": fact.result} for fact in chart.studies],
+        },
+        "assessment_and_plan": [
+            {
+                "problem": diagnosis.name,
+                "icd10cm": diagnosis.icd10cm,
+                "status": diagnosis.status,
+                "plan": [plan.text for plan in chart.plans_of(diagnosis)],
+            }
+            for diagnosis in chart.diagnoses
+        ],
+    }
+
+
+def _present_illness(chart: Chart, occasion: bool, grammar: Grammar, state: Expansion) -> str:
+    """Return one to four sentences: opening, further symptoms, pertinent negatives, treatment; the wording varies, never the content."""
+    complaint = chart.complaint
+    rule = "hpi_occasion" if occasion else "hpi_symptom"
+    if complaint.duration is not None:
+        rule += "_since" if occasion else "_for"
+    present = [symptom.name for symptom in chart.symptoms if symptom.present and symptom.name != complaint.name]
+    absent = [symptom.name for symptom in chart.symptoms if not symptom.present]
+    slots = {**patient_slots(chart.patient), "name": complaint.name, "dur": complaint.duration or ""}
+    sentences = [grammar.expand(rule, state, slots)]
+    for name, items in (
+        ("hpi_positive", _join(present, "and")),
+        ("hpi_negative", _join(absent, "or")),
+        ("hpi_treatment", _join([_regimen(fact.medication) for fact in chart.medications], "and")),
+    ):
+        if items:
+            sentences.append(grammar.expand(name, state, {**slots, "list": items}))
+    return " ".join(sentences)
+
+
+def _join(items: list[str], word: str) -> str:
+    if len(items) < 3:
+        return f" {word} ".join(items)
+    return f"{', '.join(items[:-1])}, {word} {items[-1]}"
+
+
+def _regimen(medication: Medication) -> str:
+    return f"{medication.name} {medication.dose} {medication.unit} {medication.route} {medication.frequency}"

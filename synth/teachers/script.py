@@ -1,0 +1,66 @@
+"""Turns in the making: who says what, in sentences that start with a capital."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from synth.draws import Draws
+from synth.records import Turn
+from synth.teachers.grammar import Expansion, Grammar
+
+Speaker = Literal["doctor", "patient"]
+
+
+class Script:
+    """Collects the turns of one dialogue; what one speaker says in a row becomes one turn."""
+
+    __slots__ = ("_grammar", "_slots", "_speaker", "_state", "_turns", "draws")
+
+    def __init__(self, grammar: Grammar, state: Expansion, slots: dict[str, str]) -> None:
+        self._grammar = grammar
+        self._state = state
+        self._slots = slots
+        self._turns: list[list[str]] = []
+        self._speaker: Speaker | None = None
+        self.draws: Draws = state.draws
+
+    def phrase(self, rule: str, **slots: str) -> str:
+        """Return a text of a rule without saying it."""
+        return self._grammar.expand(rule, self._state, {**self._slots, **slots})
+
+    def doctor(self, rule: str, **slots: str) -> None:
+        """Let the doctor say something."""
+        self.say("doctor", self.phrase(rule, **slots))
+
+    def patient(self, rule: str, **slots: str) -> None:
+        """Let the patient say something."""
+        self.say("patient", self.phrase(rule, **slots))
+
+    def say(self, speaker: Speaker, text: str) -> None:
+        """Let a speaker say a given text."""
+        if speaker == self._speaker:
+            self._turns[-1].append(text)
+        else:
+            self._turns.append([text])
+            self._speaker = speaker
+
+    def acknowledge(self, rule: str, probability: float) -> None:
+        """Let the doctor take note of an answer now and then; never on top of something that the doctor has just said."""
+        if self._speaker == "patient" and self.draws.chance(probability):
+            self.doctor(rule)
+
+    def turns(self, first: Speaker = "doctor") -> tuple[Turn, ...]:
+        """Return the turns, which alternate from the first speaker on."""
+        speakers: tuple[Speaker, Speaker] = ("doctor", "patient") if first == "doctor" else ("patient", "doctor")
+        return tuple(
+            Turn(speaker=speakers[i % 2], text=capitalise(" ".join(texts))) for i, texts in enumerate(self._turns)
+        )
+
+
+def capitalise(text: str) -> str:
+    """Return a text with single spaces and a capital at the start of each sentence."""
+    text = " ".join(text.split())
+    for mark in (". ", "? ", "! "):
+        if mark in text:
+            text = mark.join([part[:1].upper() + part[1:] for part in text.split(mark)])
+    return text[:1].upper() + text[1:]

@@ -1,0 +1,69 @@
+"""Which teacher writes: ``auto`` decided with a reason, and a configured teacher opened."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from synth.catalog import Task
+from synth.errors import UserError
+from synth.teachers.base import Teacher, TeacherRequest
+
+DEFAULT_MODEL = "openai/gpt-oss-20b"
+
+
+def grammar_path(task: Task) -> Path:
+    """Return the file of the grammar that the simulator uses for a task."""
+    return Path(__file__).resolve().parent / "grammar" / f"{task.simulator}.yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The teacher that was decided on."""
+
+    settings: dict[str, JsonValue]
+    """The ``teacher`` part of a run's settings."""
+    reason: str
+    """One line for the user: which, and why."""
+
+
+def choose_teacher(configured: JsonValue, teacher: str | None, endpoint: str | None, model: str | None) -> Choice:
+    """Return which teacher writes: what the flags say, else what the configuration file says, else what is there.
+
+    ``configured`` is the file's ``teacher`` part or None; the others are the flags. UserError where they contradict
+    each other.
+    """
+    settings: dict[str, JsonValue] = dict(configured) if isinstance(configured, dict) else {}
+    if endpoint is None and model is not None:
+        raise UserError("--model goes with --endpoint; to serve a model here use --teacher MODEL")
+    if endpoint is not None:
+        name = model or settings.get("model")
+        if teacher is not None:
+            raise UserError("--endpoint and --teacher exclude each other; leave one out")
+        if name is None:
+            raise UserError("--endpoint needs --model NAME: the model as the server calls it")
+        return Choice(settings | {"name": "server", "model": name}, f"teacher: {name} at {endpoint}")
+    if teacher is None and "name" in settings:
+        return Choice(settings, f"teacher: {settings['name']}, as configured")
+    if teacher == "simulator":
+        return Choice({"name": "simulator"}, "teacher: the simulator, as asked")
+    if teacher not in (None, "auto"):
+        return Choice({"name": "vllm", "model": teacher}, f"teacher: {teacher}, served by vLLM on this machine")
+    from synth.teachers.vllm import available
+
+    usable, why = available()
+    if usable:
+        return Choice({"name": "vllm", "model": DEFAULT_MODEL}, f"teacher: {DEFAULT_MODEL}, served by vLLM ({why})")
+    return Choice(
+        {"name": "simulator"}, f"teacher: the simulator, because {why}; --teacher MODEL or --endpoint has a model write"
+    )
+
+
+async def open_teacher(request: TeacherRequest) -> Teacher:
+    """Return the configured teacher, ready to write.
+
+    Raises UserError where it cannot be had as asked, TeacherUnavailable where it does not answer.
+    """
+    raise NotImplementedError

@@ -1,0 +1,56 @@
+"""The simulator: a teacher that needs no model. A stochastic grammar turns a scenario into a dialogue and its note."""
+
+from __future__ import annotations
+
+from synth.catalog import Task
+from synth.draws import Draws
+from synth.packs import Pack
+from synth.records import Encounter, Scenario, TeacherIdentity, Transcript, Usage
+from synth.teachers.chart import read_chart
+from synth.teachers.dialogue import Dialogue
+from synth.teachers.grammar import Expansion, load_grammar
+from synth.teachers.note import write_note
+
+
+class Simulator:
+    """Writes the same encounter for the same scenario, whatever was written before; holds nothing between encounters.
+
+    ``seed`` is the run's and is not used: the scenario carries its own. UserError where the task's grammar is unknown.
+    """
+
+    def __init__(self, pack: Pack, seed: int, task: Task) -> None:
+        self._pack = pack
+        self._seed = seed
+        self._task = task
+        self._grammar = load_grammar(task.simulator)
+        self._identity = TeacherIdentity(name="simulator", model=None, revision=self._grammar.revision)
+
+    @property
+    def identity(self) -> TeacherIdentity:
+        """Who writes: the simulator, with the grammar's hash as its revision."""
+        return self._identity
+
+    def encounter(self, scenario: Scenario) -> Encounter:
+        """Return the encounter of a scenario; pure."""
+        chart = read_chart(scenario)
+        state = Expansion(Draws("simulator", scenario.id))
+        turns = Dialogue(self._pack, self._grammar, chart, scenario.visit, state).turns()
+        occasion = chart.complaint.name not in self._pack.symptoms
+        return Encounter(
+            id=scenario.id,
+            index=scenario.index,
+            task=self._task.name,
+            scenario=scenario,
+            source=Transcript(turns=turns),
+            target=write_note(chart, occasion, self._grammar, state),
+            teacher=self._identity,
+            attempts=1,
+            usage=Usage(),
+        )
+
+    async def write(self, scenario: Scenario) -> Encounter:
+        """Return the encounter of a scenario; the simulator never rejects."""
+        return self.encounter(scenario)
+
+    async def close(self) -> None:
+        """Do nothing: there is nothing to give back."""

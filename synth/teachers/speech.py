@@ -1,0 +1,134 @@
+"""How numbers, doses, durations and measured values are said aloud."""
+
+from __future__ import annotations
+
+from synth.draws import Draws
+from synth.packs import Measure, Pack
+from synth.records import LabFact, Medication, Number, VitalFact
+from synth.teachers.grammar import Spoken
+
+_ONES = (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
+    "eighteen nineteen"
+).split()
+_TENS = "- - twenty thirty forty fifty sixty seventy eighty ninety".split()
+_IN_WORDS = 0.1
+"""Share of the numbers below 100 that a transcript spells out, as transcribers do now and then."""
+
+
+def number_words(value: Number) -> str:
+    """Return a number from 0 to 999 in words, such as ``seven point nine``; ValueError outside of that."""
+    if not 0 <= value < 1000:
+        raise ValueError(f"{value} is not between 0 and 999")
+    whole, _, decimals = str(value).partition(".")
+    words = _whole_words(int(whole))
+    return f"{words} point {' '.join(_ONES[int(digit)] for digit in decimals)}" if decimals else words
+
+
+def _whole_words(value: int) -> str:
+    if value < 20:
+        return _ONES[value]
+    if value < 100:
+        tens, ones = divmod(value, 10)
+        return _TENS[tens] + (f"-{_ONES[ones]}" if ones else "")
+    hundreds, rest = divmod(value, 100)
+    return f"{_ONES[hundreds]} hundred" + (f" {_whole_words(rest)}" if rest else "")
+
+
+class Speech:
+    """One encounter's way of saying what a pack and its records hold."""
+
+    __slots__ = ("_draws", "_pack", "_spoken")
+
+    def __init__(self, pack: Pack, spoken: Spoken, draws: Draws) -> None:
+        self._pack = pack
+        self._spoken = spoken
+        self._draws = draws
+
+    def number(self, value: Number) -> str:
+        """Return a number as digits, or as words now and then where it is below 100."""
+        if 0 <= value < 100 and self._draws.chance(_IN_WORDS):
+            return number_words(value)
+        return str(value)
+
+    def duration(self, text: str) -> str:
+        """Return a duration, its number now and then in words."""
+        count, _, rest = text.partition(" ")
+        return f"{self.number(int(count))} {rest}" if count.isdigit() and rest else text
+
+    def slip(self, text: str) -> str | None:
+        """Return a wrong duration next to the right one, such as ``2 months`` for ``3 months``; None where it has no number."""
+        count, _, unit = text.partition(" ")
+        if not count.isdigit() or not unit or int(count) < 1:
+            return None
+        wrong = int(count) + 1 if int(count) == 1 or self._draws.chance(0.5) else int(count) - 1
+        unit = unit.removesuffix("s") + ("" if wrong == 1 else "s")
+        return f"{self.number(wrong)} {unit}"
+
+    def drug(self, name: str) -> str:
+        """Return the drug's generic name, or one of its brands."""
+        drug = self._pack.drugs.get(name)
+        if drug is not None and drug.brands and self._draws.chance(0.35):
+            return self._draws.pick(drug.brands)
+        return name
+
+    def dose(self, medication: Medication) -> str:
+        """Return dose and unit, such as ``88 micrograms``."""
+        unit = self._spoken.units.get(medication.unit, medication.unit)
+        if medication.dose == 1 and unit.endswith("s"):
+            unit = unit[:-1]
+        return f"{self.number(medication.dose)} {unit}"
+
+    def other_dose(self, medication: Medication) -> str | None:
+        """Return another dose that the drug has, as a number; None where there is none."""
+        drug = self._pack.drugs.get(medication.name)
+        others = [step.dose for step in drug.ladder if step.dose != medication.dose] if drug is not None else []
+        return self.number(self._draws.pick(others)) if others else None
+
+    def frequency(self, medication: Medication) -> str:
+        """Return how often a drug is taken, such as ``twice a day``."""
+        return self._draws.pick(self._spoken.frequencies.get(medication.frequency, (medication.frequency,)))
+
+    def route(self, medication: Medication) -> str:
+        """Return how a drug is given; nothing, as a rule, where it is swallowed."""
+        if medication.route == "oral" and self._draws.chance(0.9):
+            return ""
+        return self._draws.pick(self._spoken.routes.get(medication.route, (medication.route,)))
+
+    def regimen(self, medication: Medication) -> dict[str, str]:
+        """Return the slots of a drug: what it is called, its dose, how and how often."""
+        route = self.route(medication)
+        return {
+            "drug": self.drug(medication.name),
+            "dose": self.dose(medication),
+            "often": f"{route} {self.frequency(medication)}" if route else self.frequency(medication),
+        }
+
+    def vital(self, fact: VitalFact) -> tuple[str, str, str]:
+        """Return name, value and unit of a vital sign as said; the unit is left out at times where it goes without saying."""
+        derived = self._spoken.vitals.get(fact.name)
+        if fact.name in self._pack.vitals:
+            measure = self._pack.vitals[fact.name]
+            name, unit = self._draws.pick(measure.says), measure.unit_says
+        elif derived is not None:
+            name, unit = derived
+        else:
+            name, unit = fact.name, fact.unit
+        if ("minute" in unit or "square" in unit) and self._draws.chance(0.6):
+            unit = ""
+        return name, self.number(fact.value), unit
+
+    def lab(self, fact: LabFact) -> dict[str, str]:
+        """Return the slots of a result: name, value, unit."""
+        measure: Measure | None = self._pack.labs.get(fact.name)
+        name = self._draws.pick(measure.says) if measure is not None else fact.name
+        unit = measure.unit_says if measure is not None else fact.unit
+        return {"lab": name, "value": self.number(fact.value), "unit": f" {unit}" if unit else ""}
+
+    def near_miss(self, fact: LabFact) -> str:
+        """Return a misread value one step of its last digit away."""
+        text = str(fact.value)
+        decimals = len(text.partition(".")[2])
+        step = 10**-decimals
+        wrong = fact.value + (step if self._draws.chance(0.5) or fact.value <= step else -step)
+        return f"{wrong:.{decimals}f}"

@@ -1,0 +1,223 @@
+"""What the doctor does with the patient: examination, results, assessment, plan, and the way out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from synth.packs import Pack
+from synth.records import LabFact, PlanFact
+from synth.teachers.chart import Chart
+from synth.teachers.script import Script
+from synth.teachers.speech import Speech
+
+
+class Examination:
+    """Vital signs, findings and results, said aloud."""
+
+    def __init__(self, pack: Pack, chart: Chart, script: Script, speech: Speech) -> None:
+        self._pack = pack
+        self._chart = chart
+        self._script = script
+        self._speech = speech
+        self._draws = script.draws
+
+    def vitals(self) -> None:
+        """Read the vital signs out, one to three in a sentence."""
+        script, draws = self._script, self._draws
+        spoken = self._spoken_vitals()
+        if not spoken:
+            return
+        script.acknowledge("ack", 0.5)
+        script.doctor("vitals_lead")
+        while spoken:
+            size = draws.pick((1, 2, 2, 3, 3))
+            group, spoken = spoken[:size], spoken[size:]
+            names = dict(zip("abc", [name for name, _ in group], strict=False))
+            values = dict(zip("xyz", [value for _, value in group], strict=False))
+            script.doctor(("vitals_one", "vitals_two", "vitals_three")[len(group) - 1], **names, **values)
+            if draws.chance(0.15):
+                script.patient("backchannel")
+        if draws.chance(0.15):
+            script.patient("vitals_reaction")
+            script.doctor("vitals_answer")
+
+    def _spoken_vitals(self) -> list[tuple[str, str]]:
+        """Return names and values as said, the two blood pressures as one."""
+        facts = {fact.name: fact for fact in self._chart.vitals}
+        spoken: list[tuple[str, str]] = []
+        systolic, diastolic = facts.get("systolic blood pressure"), facts.get("diastolic blood pressure")
+        if systolic is not None and diastolic is not None:
+            name = self._draws.pick(("blood pressure", "blood pressure", "pressure", "BP"))
+            spoken.append((name, f"{systolic.value} over {diastolic.value}"))
+            del facts[systolic.name], facts[diastolic.name]
+        for fact in facts.values():
+            name, value, unit = self._speech.vital(fact)
+            spoken.append((name, f"{value} {unit}".rstrip()))
+        return spoken if self._draws.chance(0.5) else self._draws.shuffled(spoken)
+
+    def examine(self, vitals: bool, questions: Callable[[], None]) -> None:
+        """Examine: vital signs where they are still to come, findings, and what is asked meanwhile."""
+        script, draws = self._script, self._draws
+        script.acknowledge("ack", 0.4)
+        script.doctor("to_exam")
+        if draws.chance(0.6):
+            script.patient("exam_ok")
+        vitals_last = vitals and draws.chance(0.2)
+        if vitals and not vitals_last:
+            self.vitals()
+        if draws.chance(0.25):
+            script.doctor("exam_talk")
+            script.patient("exam_talk_reply")
+        for i, fact in enumerate(draws.shuffled(self._chart.findings)):
+            says = self._pack.findings[fact.name].says if fact.name in self._pack.findings else (fact.name,)
+            if i and draws.chance(0.2):
+                script.patient("backchannel")
+            script.doctor("finding_after" if i else "finding", say=draws.pick(says))
+        questions()
+        if vitals_last:
+            self.vitals()
+        if draws.chance(0.4):
+            script.doctor("exam_done")
+            if draws.chance(0.4):
+                script.patient("backchannel")
+
+    def results(self) -> None:
+        """Go through laboratory results and studies."""
+        script, draws, chart = self._script, self._draws, self._chart
+        if not chart.labs and not chart.studies:
+            return
+        script.acknowledge("ack", 0.4)
+        script.doctor("to_results")
+        if draws.chance(0.35):
+            script.patient("backchannel")
+        labs = list(chart.labs) if draws.chance(0.4) else draws.shuffled(chart.labs)
+        questions = 1
+        while labs:
+            lab = labs.pop(0)
+            if labs and labs[0].interpretation == lab.interpretation and draws.chance(0.6):
+                self._two_labs(lab, labs.pop(0))
+            else:
+                self._lab(lab)
+            if questions and lab.interpretation != "normal" and draws.chance(0.25):
+                questions = 0
+                script.patient("result_question")
+                script.doctor("result_answer")
+            elif draws.chance(0.15):
+                script.patient("backchannel")
+        for study in chart.studies:
+            spoken = self._pack.studies.get(study.name, {}).get(study.result)
+            say = draws.pick(spoken.says) if spoken else study.result
+            script.doctor("study", study=study.name, say=say)
+            if draws.chance(0.3):
+                script.patient("backchannel")
+
+    def _lab(self, lab: LabFact) -> None:
+        script, draws = self._script, self._draws
+        slots = self._speech.lab(lab)
+        which = script.phrase(f"which_{lab.interpretation}")
+        word = script.phrase(f"word_{lab.interpretation}")
+        if draws.chance(0.05):
+            script.doctor("lab_corrected", wrong=self._speech.near_miss(lab), which=which, word=word, **slots)
+        elif lab.interpretation == "high" and lab.high is not None and draws.chance(0.15):
+            script.doctor("lab_range", limit=str(lab.high), **slots)
+        else:
+            script.doctor("lab_one", which=which, word=word, **slots)
+
+    def _two_labs(self, one: LabFact, two: LabFact) -> None:
+        second = {f"{key}2": value for key, value in self._speech.lab(two).items()}
+        word = self._script.phrase(f"word_{one.interpretation}")
+        self._script.doctor("lab_same", word=word, **self._speech.lab(one), **second)
+
+
+class Assessment:
+    """Diagnosis, plan, teach-back and goodbye."""
+
+    def __init__(self, pack: Pack, chart: Chart, script: Script, speech: Speech) -> None:
+        self._pack = pack
+        self._chart = chart
+        self._script = script
+        self._speech = speech
+        self._draws = script.draws
+        self._interruption = self._draws.chance(0.25)
+        self._teach: list[str] = []
+        """What the patient can say back: regimens first."""
+
+    def assess(self) -> None:
+        """Say what it is and what to do, problem by problem."""
+        script, draws = self._script, self._draws
+        conditions = self._pack.conditions
+        for i, diagnosis in enumerate(self._chart.diagnoses):
+            script.acknowledge("ack", 0.3)
+            says = next(
+                (
+                    p.diagnosis.says
+                    for condition in conditions.values()
+                    for p in condition.presentations.values()
+                    if p.diagnosis.name == diagnosis.name and p.diagnosis.status == diagnosis.status
+                ),
+                (f"{diagnosis.name}, {diagnosis.status}",),
+            )
+            script.doctor("diagnosis_next" if i else "diagnosis", say=draws.pick(says))
+            if draws.chance(0.75):
+                question = script.phrase("reaction")
+                script.say("patient", question)
+                if question.endswith("?"):
+                    script.doctor("reassurance")
+            plans = self._chart.plans_of(diagnosis)
+            if plans and draws.chance(0.6):
+                script.doctor("to_plan")
+            for j, plan in enumerate(plans):
+                self._plan(plan, first=j == 0, last=0 < j == len(plans) - 1)
+
+    def _plan(self, plan: PlanFact, first: bool, last: bool) -> None:
+        script, draws = self._script, self._draws
+        say = self._plan_says(plan)
+        if self._interruption and not first:
+            self._interruption = False
+            script.doctor("plan_cut")
+            script.patient("interrupt_patient")
+            script.doctor("interrupt_answer")
+            script.doctor("plan_resumed", say=say)
+        else:
+            script.doctor("plan_first" if first else "plan_last" if last else "plan_next", say=say)
+        if draws.chance(0.07):
+            script.patient("plan_question")
+            script.doctor("plan_answer")
+        elif not last and draws.chance(0.25):
+            script.patient("backchannel")
+
+    def _plan_says(self, plan: PlanFact) -> str:
+        """Return a plan item as the doctor says it, and keep what the patient may say back."""
+        medication = plan.medication
+        if medication is None:
+            say = self._draws.pick(self._pack.plan_says.get(plan.text, (plan.text,)))
+            if say.startswith(("we'll ", "we're ", "we ", "let's ")):
+                self._teach.append(say)
+            return say
+        known = plan.action in ("start", "stop", "increase", "decrease", "continue")
+        action = plan.action if known else "other"
+        slots = self._speech.regimen(medication)
+        now = next((f.medication for f in self._chart.medications if f.medication.name == medication.name), None)
+        if now is not None:
+            slots["old"] = self._speech.number(now.dose)
+        if known:
+            self._teach.insert(0, self._script.phrase(f"teach_{action}", **slots))
+        rule = f"drug_{action}_old" if "old" in slots and action in ("increase", "decrease") else f"drug_{action}"
+        return self._script.phrase(rule, **slots)
+
+    def close(self) -> None:
+        """Let the patient say the plan back at times, answer last questions, part."""
+        script, draws = self._script, self._draws
+        if draws.chance(0.4):
+            script.doctor("teach_ask")
+            if self._teach and draws.chance(0.8):
+                script.patient("teach_say", say=self._teach[0])
+            else:
+                script.patient("teach_plain")
+            script.doctor("teach_good")
+        if draws.chance(0.6):
+            script.doctor("close_ask")
+            script.patient("close_answer")
+        script.doctor("goodbye")
+        if draws.chance(0.7):
+            script.patient("goodbye_reply")
