@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from synth.records import Manifest, Record
-
 from distill.datasets import Format
 from distill.student import Student
+from synth.records import Manifest, Record
 
 
 class TrainMetrics(Record):
@@ -38,11 +37,12 @@ class TrainMetrics(Record):
     versions: dict[str, str]
 
 
-_SIMULATOR = """The notes and transcripts that it learned from were written by the simulator, a grammar without a language model. They prove that
-the pipeline works. They say nothing about clinical quality: this student is not fit for any use with patients.
+_SIMULATOR = """The notes and transcripts that it learned from were written by the simulator, a grammar without a language
+model. They prove that the pipeline works. They say nothing about clinical quality: this student is not fit for any use
+with patients.
 """
-_SERVER = """The notes and transcripts that it learned from were written by a language model. Nobody has reviewed this student for use with
-patients: it is not fit for it.
+_SERVER = """The notes and transcripts that it learned from were written by a language model. Nobody has reviewed this
+student for use with patients: it is not fit for it.
 """
 
 
@@ -68,8 +68,8 @@ A LoRA adapter that writes a visit note ({metrics.format}) from the transcript o
 ## Data
 
 Run `{run.name}`, fingerprint `{manifest.fingerprint}`; teacher: {teacher}; seed {manifest.seed}.
-{metrics.examples} examples of the train split, {metrics.completion_tokens} completion tokens; {len(metrics.refused)} refused because they do not
-fit into {student.max_length} tokens.
+{metrics.examples} examples of the train split, {metrics.completion_tokens} completion tokens.
+Refused because they do not fit into {student.max_length} tokens: {len(metrics.refused)}.
 
 ## Recipe
 

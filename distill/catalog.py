@@ -11,6 +11,7 @@ from synth.catalog import resolve, suggest
 from synth.errors import UserError
 
 BENCHMARKS: Mapping[str, str] = {
+    "held-out": "distill.benchmarks.held_out:HeldOut",
     "aci-bench": "distill.benchmarks.aci_bench:AciBench",
 }
 METRICS: Mapping[str, str] = {

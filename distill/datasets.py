@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
+from distill.records import BenchmarkItem
 from synth.assets import render_prompt
 from synth.catalog import load_task
 from synth.errors import UserError
 from synth.records import JsonObject, Scenario, Split
-
-from distill.records import BenchmarkItem
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -66,7 +65,7 @@ def read_split(run: Path, split: Split) -> list[dict[str, str]]:
     import pyarrow.parquet as pq
 
     try:
-        table = pq.read_table(path)  # type: ignore[no-untyped-call]  # pyarrow ships no types
+        table = pq.read_table(path)
     except pa.ArrowInvalid as error:
         raise UserError(f"{path} is not a readable Parquet file: {error}") from error
     missing = [name for name in COLUMNS if name not in table.column_names]
@@ -83,7 +82,8 @@ def student_prompt(task: str, source: str) -> list[Message]:
 
 
 def examples(run: Path, split: Split, form: Format) -> list[Example]:
-    """Return the examples of a split, with the target as JSON or as the rendered text; UserError where there are none."""
+    """Return the examples of a split, with the target as JSON or as the rendered text; UserError where there are
+    none."""
     if form not in get_args(Format):
         raise UserError(f"unknown format {form!r}; known: {', '.join(get_args(Format))}")
     column = "target" if form == "json" else "text"
@@ -103,8 +103,9 @@ def examples(run: Path, split: Split, form: Format) -> list[Example]:
 def tokenize(example: Example, tokenizer: PreTrainedTokenizerBase, stops: frozenset[int]) -> Tokens:
     """Return an example in tokens.
 
-    The completion starts where prompt alone and whole conversation part, as in TRL. ``stops`` are the tokens that end a generation:
-    a template that writes none of them after the completion gets the tokenizer's own, so that the student learns to stop.
+    The completion starts where prompt alone and whole conversation part, as in TRL. ``stops`` are the tokens that end a
+    generation: a template that writes none of them after the completion gets the tokenizer's own, so that the student
+    learns to stop.
     """
     prompt = _encode(tokenizer, chat_text(tokenizer, example.prompt, generation_prompt=True))
     whole = _encode(tokenizer, chat_text(tokenizer, example.prompt + example.completion, generation_prompt=False))
@@ -132,7 +133,8 @@ def chat_text(tokenizer: PreTrainedTokenizerBase, messages: list[Message], *, ge
 def prefix_ids(tokenizer: PreTrainedTokenizerBase, prompt: list[Message]) -> list[int]:
     """Return the tokens before the completion's first word, so that a prediction starts exactly where training did.
 
-    Some templates write more than the generation prompt before the words of an answer: an empty thought, the name of a channel.
+    Some templates write more than the generation prompt before the words of an answer: an empty thought, the name of a
+    channel.
     """
     mark = "\ue000"
     whole = chat_text(tokenizer, [*prompt, {"role": "assistant", "content": mark}], generation_prompt=False)

@@ -7,13 +7,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from distill import floors
-from distill.benchmarks.base import BenchmarkMetadata
 from distill.catalog import load_benchmark
 from distill.predict import Loaded, load_base, load_student, predict, read_trained
-from distill.records import BenchmarkItem, Prediction, Score
+from distill.records import BenchmarkItem, Prediction
 from distill.report import write_report
 from distill.scoring import FLOORS, Results, score_system, settings, summarise, versions, write
-from synth.errors import UserError
 
 Progress = Callable[[str, int, int], None]
 

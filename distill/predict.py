@@ -6,19 +6,18 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, cast
 
 from jinja2 import TemplateError
 from pydantic import JsonValue, ValidationError
 
+from distill.datasets import Format, prefix_ids, student_prompt
+from distill.records import BenchmarkItem, Prediction
+from distill.student import Student, base_sha256, find_student, load_model, load_tokenizer, pick_device, quiet_hub
 from synth.assets import render_prompt
 from synth.catalog import load_task
 from synth.errors import UserError
 from synth.records import JsonObject, Record
-
-from distill.datasets import Format, prefix_ids, student_prompt
-from distill.records import BenchmarkItem, Prediction
-from distill.student import Student, base_sha256, find_student, load_model, load_tokenizer, pick_device, quiet_hub
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -29,7 +28,7 @@ HEADROOM = 1.25
 
 
 class TrainedStudent(Record):
-    """What lies beside an adapter: what it was trained from, without any path of the machine that it was trained on."""
+    """What lies beside an adapter: what it was trained from. A path stands in it only where the user brought the base."""
 
     student: Student
     base_sha256: str | None
@@ -72,7 +71,8 @@ def read_trained(adapter: Path) -> TrainedStudent:
 def load_student(adapter: Path, *, base: str | None = None, device: str | None = None) -> Loaded:
     """Return a base with its adapter; ``base`` says where it is if not where the student's name leads.
 
-    Raises UserError where the adapter or its base is missing, or the base is not the one that the adapter was trained on.
+    Raises UserError where the adapter or its base is missing, or the base is not the one that the adapter was trained
+    on.
     """
     trained = read_trained(adapter)
     student = find_student(base) if base is not None else _known(trained.student)
@@ -85,7 +85,7 @@ def load_student(adapter: Path, *, base: str | None = None, device: str | None =
     quiet_hub()
     from peft import PeftModel
 
-    adapted: PreTrainedModel = PeftModel.from_pretrained(model, str(adapter), use_safetensors=True)
+    adapted = cast("PreTrainedModel", PeftModel.from_pretrained(model, str(adapter), use_safetensors=True))
     limit = int(trained.longest_completion * HEADROOM)
     return Loaded(student.name, adapted.eval(), load_tokenizer(student), limit)
 
@@ -124,6 +124,7 @@ def predict(
 
     limit = max_new_tokens or system.max_new_tokens
     tokenizer, model = system.tokenizer, system.model
+    generate = cast("Callable[..., torch.Tensor]", model.generate)
     stops = stop_tokens(model, tokenizer)
     config = GenerationConfig(
         do_sample=False,
@@ -145,10 +146,10 @@ def predict(
         )
         mask = torch.tensor([[0] * pad + [1] * (width - pad) for pad in padding], device=model.device)
         with torch.inference_mode():
-            output = model.generate(input_ids=ids, attention_mask=mask, generation_config=config)
+            output = generate(input_ids=ids, attention_mask=mask, generation_config=config)
         for i, row in zip(rows, output[:, width:].tolist(), strict=True):
             end = next((k for k, token in enumerate(row) if token in stops), None)
-            raw = tokenizer.decode(row[:end], skip_special_tokens=True)
+            raw = str(tokenizer.decode(row[:end], skip_special_tokens=True))
             written[i] = as_prediction(items[i].id, raw, "length" if end is None else "stop", task)
         if on_batch is not None:
             on_batch(len(written), len(items))

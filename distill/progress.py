@@ -1,4 +1,5 @@
-"""Progress of training for a person: loss, tokens a second and the time left, live on a terminal, a line now and then in a log."""
+"""Progress of training for a person: loss, tokens a second and the time left, live on a terminal, a line now and then
+in a log."""
 
 from __future__ import annotations
 
@@ -20,7 +21,7 @@ class CountsTokens(Protocol):
     tokens_seen: int
 
 
-class TrainingProgress(TrainerCallback):  # type: ignore[misc]  # transformers' callback is untyped
+class TrainingProgress(TrainerCallback):
     """Shows step of steps, mean loss of the last 20 logged steps, tokens a second, and the time left."""
 
     def __init__(self, *, quiet: bool = False) -> None:
@@ -46,6 +47,7 @@ class TrainingProgress(TrainerCallback):  # type: ignore[misc]  # transformers' 
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
     ) -> None:
         """Start the clock and the live line."""
+        del args, control
         self._first_step = state.global_step
         self._start = self._last = time.monotonic()
         if not self._quiet and sys.stderr.isatty():
@@ -63,6 +65,7 @@ class TrainingProgress(TrainerCallback):  # type: ignore[misc]  # transformers' 
         **_: object,
     ) -> None:
         """Take in a loss and show where training is."""
+        del args, control
         if not logs or "loss" not in logs:
             return
         self._losses.append(logs["loss"])
@@ -75,6 +78,7 @@ class TrainingProgress(TrainerCallback):  # type: ignore[misc]  # transformers' 
 
     def on_train_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object) -> None:
         """Close the live line."""
+        del args, state, control
         self.close()
 
     def close(self) -> None:

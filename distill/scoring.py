@@ -132,6 +132,7 @@ def score_predictions(benchmark: str, predictions: Path, data: Path, out: Path) 
     folder.
     """
     loaded, split = load_benchmark(benchmark)
+    _make(out)
     facts = loaded.metadata
     items = loaded.load(data, split)
     name = predictions.stem if predictions.stem not in FLOORS else f"{predictions.stem} (file)"
@@ -196,13 +197,20 @@ def write(out: Path, results: Results, systems: Mapping[str, tuple[Sequence[Pred
         for name, (predictions, _) in systems.items()
         for prediction in predictions
     ]
+    _make(out)
     try:
-        out.mkdir(parents=True, exist_ok=True)
         (out / "scores.jsonl").write_text("".join(f"{line}\n" for line in score_lines), "utf-8")
         (out / "predictions.jsonl").write_text("".join(f"{line}\n" for line in prediction_lines), "utf-8")
         (out / "results.json").write_text(results.model_dump_json(indent=2) + "\n", "utf-8")
     except OSError as error:
         raise UserError(f"{out}: cannot be written: {error.strerror}") from error
+
+
+def _make(out: Path) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{out}: cannot be made: {error.strerror}") from error
 
 
 def _cell(interval: Interval | None) -> Cell:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import torch
-from transformers import PreTrainedModel
-from trl import SFTTrainer
+from trl.trainer.sft_trainer import SFTTrainer
 
 
-class CompletionTrainer(SFTTrainer):  # type: ignore[misc]  # trl's trainer is untyped
+class CompletionTrainer(SFTTrainer):
     """Trains on the labelled positions; on a CPU the head sees nothing before the first of them.
 
-    Off Triton, TRL builds the logits of prompt and padding too, and with a small student the head is the larger part of the work. On
-    CUDA TRL's own fused head already leaves them out.
+    Off Triton, TRL builds the logits of prompt and padding too, and with a small student the head is the larger part of
+    the work. On CUDA TRL's own fused head already leaves them out.
     """
 
     tokens_seen = 0
@@ -19,7 +18,7 @@ class CompletionTrainer(SFTTrainer):  # type: ignore[misc]  # trl's trainer is u
 
     def compute_loss(
         self,
-        model: PreTrainedModel,
+        model: torch.nn.Module,
         inputs: dict[str, torch.Tensor],
         return_outputs: bool = False,
         num_items_in_batch: torch.Tensor | int | None = None,
@@ -29,7 +28,9 @@ class CompletionTrainer(SFTTrainer):  # type: ignore[misc]  # trl's trainer is u
             self.tokens_seen += int(inputs["attention_mask"].sum())
         labels = inputs["labels"]
         if labels.is_cuda or self.aux_loss_enabled or return_outputs:
-            loss: torch.Tensor = super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+            loss: torch.Tensor = super().compute_loss(  # type: ignore[no-untyped-call]  # trl types none of it
+                model, inputs, return_outputs, num_items_in_batch
+            )
             return loss
         first = int((labels != -100).any(dim=0).int().argmax())
         keep = labels.shape[1] - first + 1

@@ -1,7 +1,7 @@
 """Students: which base, which LoRA, how they are loaded; one YAML file each in ``students/``.
 
-Nothing is downloaded here. A base from the hub is read from the local cache, and where it is missing one line says how to get it.
-Weights are read from safetensors only, and no code comes with them.
+Nothing is downloaded here. A base from the hub is read from the local cache, and where it is missing one line says how
+to get it. Weights are read from safetensors only, and no code comes with them.
 """
 
 from __future__ import annotations
@@ -42,13 +42,14 @@ class Recipe(Record):
     """How the adapter learns, unless the command says otherwise."""
 
     learning_rate: float = Field(gt=0)
-    """Peak; about ten times that of full fine-tuning, as LoRA wants ("LoRA without regret", Thinking Machines, 2025)."""
+    """Peak; about ten times that of full fine-tuning, as LoRA wants ("LoRA without regret", Thinking Machines,
+    2025)."""
     epochs: float = Field(gt=0)
     batch_size: int = Field(gt=0)
     """Examples a forward pass."""
     accumulation: int = Field(gt=0)
     """Forward passes an optimiser step."""
-    warmup: float = Field(0.05, ge=0, lt=1)
+    warmup: float = Field(default=0.05, ge=0, lt=1)
     """Share of the steps."""
 
 
@@ -84,12 +85,13 @@ class Student(Record):
     """None where nobody has written it down: a base that the user brought."""
 
     def memory_gb(self, weight_bytes: int = 2, completion: int = 1024) -> float | None:
-        """Return the memory that training with one example a pass takes, in GB (1e9 bytes); None where the shape is not known.
+        """Return the memory that training with one example a pass takes, in GB (1e9 bytes); None where the shape is not
+        known.
 
-        Base weights (2 bytes each in bfloat16, 4 on a CPU) + 16 bytes an adapter parameter (weight, gradient and Adam's two moments
-        in float32) + 34 bytes for each token, layer and hidden unit of activations (Korthikanti et al., 2022, equation 2, without
-        the attention scores, which SDPA does not keep) + 12 bytes for each completion token and vocabulary entry (float32 logits,
-        their softmax and gradient).
+        Base weights (2 bytes each in bfloat16, 4 on a CPU) + 16 bytes an adapter parameter (weight, gradient and Adam's
+        two moments in float32) + 34 bytes for each token, layer and hidden unit of activations (Korthikanti et al.,
+        2022, equation 2, without the attention scores, which SDPA does not keep) + 12 bytes for each completion token
+        and vocabulary entry (float32 logits, their softmax and gradient).
         """
         shape = self.shape
         if shape is None:
@@ -146,7 +148,8 @@ def quiet_hub() -> None:
 
 
 def base_folder(student: Student) -> Path:
-    """Return the folder with the student's base; UserError with the command that gets it where it is not on this machine."""
+    """Return the folder with the student's base; UserError with the command that gets it where it is not on this
+    machine."""
     if student.folder is not None:
         path = Path(student.folder)
         path = path if path.is_absolute() else _FOLDER / path
@@ -170,7 +173,7 @@ def _missing(student: Student) -> str:
     """Return the line that says what is missing and how to get it."""
     revision = f" --revision {student.revision}" if student.revision else ""
     first = (
-        f"accept the licence ({student.licence}) at https://huggingface.co/{student.repository}, run hf auth login, then "
+        f"accept the licence ({student.licence}) at https://huggingface.co/{student.repository}, hf auth login, then "
         if student.gated
         else ""
     )
@@ -202,11 +205,13 @@ def load_tokenizer(student: Student) -> PreTrainedTokenizerBase:
 
 
 def load_model(student: Student, *, device: str = "cpu") -> PreTrainedModel:
-    """Return the student's base in bfloat16 on CUDA and in float32 elsewhere; UserError where it is missing or unreadable."""
+    """Return the student's base in bfloat16 on CUDA and in float32 elsewhere; UserError where it is missing or
+    unreadable."""
     folder = base_folder(student)
     quiet_hub()
     import torch
-    from transformers import AutoModelForCausalLM, Mxfp4Config
+    from transformers import AutoModelForCausalLM
+    from transformers.utils.quantization_config import Mxfp4Config
 
     dtype: torch.dtype = torch.bfloat16 if device.startswith("cuda") else torch.float32
     extra = {"quantization_config": Mxfp4Config(dequantize=True)} if student.quantisation == "mxfp4" else {}
@@ -217,8 +222,8 @@ def load_model(student: Student, *, device: str = "cpu") -> PreTrainedModel:
     except (OSError, ValueError) as error:
         hint = f"; {_missing(student)}" if student.repository else ""
         raise UserError(f"the base of {student.name} cannot be read: {_first_line(error)}{hint}") from error
-    # transformers types nn.Module.to as bound to a subclass that mypy cannot see
-    return model.to(device)
+    torch.nn.Module.to(model, device)
+    return model
 
 
 def pick_device() -> str:
@@ -230,7 +235,8 @@ def pick_device() -> str:
 
 
 def base_sha256(student: Student) -> str | None:
-    """Return the SHA-256 of the base's weights where they are one file, else None; UserError where the base is missing."""
+    """Return the SHA-256 of the base's weights where they are one file, else None; UserError where the base is
+    missing."""
     path = base_folder(student) / "model.safetensors"
     return sha256(path.read_bytes()) if path.is_file() and path.stat().st_size < _HASHED_BYTES else None
 

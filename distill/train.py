@@ -9,9 +9,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from synth.errors import UserError
-from synth.runs import read_manifest
-
 from distill.card import TrainMetrics, model_card
 from distill.datasets import Fitted, Format, examples, fit, read_split
 from distill.predict import STUDENT_FILE, TrainedStudent, stop_tokens
@@ -24,11 +21,13 @@ from distill.student import (
     pick_device,
     quiet_hub,
 )
+from synth.errors import UserError
+from synth.runs import read_manifest
 
 if TYPE_CHECKING:
-    from datasets import Dataset
+    from datasets import Dataset  # type: ignore[import-untyped]  # datasets ships no types
     from peft import LoraConfig
-    from trl import SFTConfig
+    from trl.trainer.sft_config import SFTConfig
 
 CHECKPOINTS = "checkpoints"
 _PACKAGES = ("torch", "transformers", "peft", "trl", "datasets")
@@ -62,8 +61,8 @@ def train(
 ) -> TrainResult:
     """Train a student on a run's train split, and write adapter, tokenizer, metrics and model card to ``out``.
 
-    ``steps`` (optimiser steps) goes before ``epochs``; what is not given comes from the student. ``resume`` goes on from the last
-    checkpoint in ``out``, bit for bit.
+    ``steps`` (optimiser steps) goes before ``epochs``; what is not given comes from the student. ``resume`` goes on
+    from the last checkpoint in ``out``, bit for bit.
 
     Raises UserError where the run, the student or its base is missing, or too many examples do not fit.
     """
@@ -82,6 +81,7 @@ def train(
 
     quiet_hub()
     import torch
+    from peft import LoraConfig, PeftModel
     from transformers import set_seed
 
     from distill.progress import TrainingProgress
@@ -107,7 +107,9 @@ def train(
     seconds = time.monotonic() - started
     validation = trainer.evaluate()["eval_loss"] if held_out.kept else None
     adapter = trainer.model
+    assert isinstance(adapter, PeftModel)
     for config in adapter.peft_config.values():
+        assert isinstance(config, LoraConfig)
         # The path of the base on this machine means nothing elsewhere; student.json says how to find it.
         config.base_model_name_or_path = record.repository or record.name
         config.revision = record.revision
@@ -183,7 +185,8 @@ def _adjusted(
 
 
 def _checkpoint(out: Path, resume: bool) -> Path | None:
-    """Return the checkpoint to go on from; UserError where one is asked for and there is none, or one would be overwritten."""
+    """Return the checkpoint to go on from; UserError where one is asked for and there is none, or one would be
+    overwritten."""
     found = sorted((out / CHECKPOINTS).glob("checkpoint-*"), key=lambda path: int(path.name.rpartition("-")[2]))
     if resume and not found:
         raise UserError(f"{out} holds no checkpoint to resume from; run the same command without --resume")
@@ -194,7 +197,7 @@ def _checkpoint(out: Path, resume: bool) -> Path | None:
 
 def _arguments(student: Student, out: Path, *, steps: int | None, seed: int, device: str, evaluate: bool) -> SFTConfig:
     """Return the trainer's settings."""
-    from trl import SFTConfig
+    from trl.trainer.sft_config import SFTConfig
 
     recipe = student.recipe
     return SFTConfig(
@@ -219,7 +222,7 @@ def _arguments(student: Student, out: Path, *, steps: int | None, seed: int, dev
         save_total_limit=1,
         eval_strategy="no",
         prediction_loss_only=evaluate,
-        activation_checkpointing=device != "cpu" and (student.shape is None or student.shape.parameters > 500_000_000),
+        gradient_checkpointing=device != "cpu" and (student.shape is None or student.shape.parameters > 500_000_000),
         use_cpu=device == "cpu",
         bf16=device != "cpu",
         dataloader_num_workers=0,
@@ -247,7 +250,7 @@ def _lora(student: Student) -> LoraConfig:
 
 def _dataset(fitted: Fitted) -> Dataset:
     """Return examples as the trainer reads them; the label -100 keeps a token out of the loss."""
-    from datasets import Dataset
+    from datasets import Dataset  # type: ignore[import-untyped]  # datasets ships no types
 
     return Dataset.from_list(
         [

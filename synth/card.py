@@ -37,7 +37,7 @@ def write_card(
         phi_rejections=sum(found.values()),
         size=_size_category(counts.accepted),
     )
-    write_atomically(run / "README.md", text)
+    write_atomically(run / "README.md", text.rstrip() + "\n")
 
 
 def _size_category(n: int) -> str:

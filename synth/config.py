@@ -19,7 +19,7 @@ from synth.assets import canonical_json, load_yaml, sha256
 from synth.errors import UserError
 from synth.records import Record
 
-_DEPENDENCIES = ("jsonschema", "presidio-analyzer", "pyarrow", "pydantic")
+_DEPENDENCIES = ("jsonschema", "presidio-analyzer", "pyarrow", "pydantic", "regex")
 """Libraries whose version can change what is accepted or how it is written."""
 
 

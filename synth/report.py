@@ -23,7 +23,7 @@ def write_report(run: Path, config: RunConfig, counts: Counts, summary: Summary)
         ("Rejections by stage and reason", _bars(counts.reasons)),
     ]
     text = render_template("run_report.html.j2", config=config, counts=counts, summary=summary, charts=charts)
-    write_atomically(run / "report.html", text)
+    write_atomically(run / "report.html", text.rstrip() + "\n")
 
 
 def _bars(values: Mapping[str, int]) -> list[tuple[str, int, float]]:

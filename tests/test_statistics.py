@@ -84,7 +84,8 @@ def test_pairing_takes_the_spread_between_items_out() -> None:
 def test_pairs_with_a_missing_side_are_left_out() -> None:
     paired = paired_interval([0.5, None, 0.9], [0.2, 0.4, None])
     assert paired is not None
-    assert (paired.n, paired.mean) == (1, pytest.approx(0.3))
+    assert paired.n == 1
+    assert paired.mean == pytest.approx(0.3)
     assert paired_interval([None], [0.5]) is None
-    with pytest.raises(ValueError, match="longer|shorter"):
+    with pytest.raises(ValueError, match="zip"):
         paired_interval([0.1], [0.1, 0.2])

@@ -1,8 +1,9 @@
 """The first stage of the tiny base: learning to copy, on random tokens alone.
 
-Every row is a span of random tokens, repeated: what comes next can only be known by finding the last time that it came. The loss stands
-still for a thousand steps and then falls within a few dozen: induction heads have formed (Olsson et al., "In-context Learning and
-Induction Heads", 2022). A student from random weights that is trained on notes alone learns their form and never learns to copy facts.
+Every row is a span of random tokens, repeated: what comes next can only be known by finding the last time that it came.
+The loss stands still for a thousand steps and then falls within a few dozen: induction heads have formed (Olsson et
+al., "In-context Learning and Induction Heads", 2022). A student from random weights that is trained on notes alone
+learns their form and never learns to copy facts.
 """
 
 from __future__ import annotations
@@ -41,7 +42,8 @@ STAGES = (
 
 
 def copy_rows(stage: CopyStage, vocabulary: int, first: int, generator: torch.Generator) -> tuple[torch.Tensor, int]:
-    """Return rows of repeated spans, shape (rows, width), and the length of the span; tokens below ``first`` never occur."""
+    """Return rows of repeated spans, shape (rows, width), and the length of the span; tokens below ``first`` never
+    occur."""
     span = int(torch.randint(stage.shortest, stage.longest + 1, (1,), generator=generator))
     offset = int(torch.randint(0, span, (1,), generator=generator))
     tokens = torch.randint(first, vocabulary, (stage.rows, span), generator=generator)
@@ -77,7 +79,7 @@ def _steps(
         logits = model(rows, logits_to_keep=keep + 1, use_cache=False).logits[:, :-1]
         loss = cross_entropy(logits.reshape(-1, vocabulary), rows[:, -keep:].reshape(-1))
         optimiser.zero_grad()
-        loss.backward()
+        torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimiser.step()
         recent = [*recent[-19:], loss.item()]

@@ -1,48 +1,44 @@
-"""Contract → decoding schema: the subset of a JSON Schema that constrained decoding can hold a server to.
+"""Contract → decoding schema: the part of a JSON Schema that constrained decoding can hold a server to.
 
-A contract says what is valid; it leaves room that a decoder must not have. With vLLM 0.32 and xgrammar 0.2.8 a string under ``minLength``
-and ``maxLength`` could hold raw control characters (not JSON), and a string, number or array without a bound may run to the token limit.
-So every string gets a bounded pattern that needs no escapes, every number two ends, every array a small ``maxItems``. What the decoding
-schema admits is always valid under the contract; the reverse does not hold.
+A contract says what is valid; it leaves room that a decoder must not have. With vLLM 0.32 and xgrammar 0.2.8 a string
+under ``minLength`` and ``maxLength`` could hold raw control characters (not JSON), and a string, number or array
+without a bound may run to the token limit. So every string gets a bounded pattern that needs no escapes, every number
+two ends, every array a ``maxItems``. What the decoding schema admits is valid under the contract; the reverse does not
+hold.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 
 from pydantic import JsonValue
 
 from synth.errors import UserError
 from synth.records import JsonObject
 
+_ONE_LINE = ((0x20, 0x21), (0x23, 0x5B), (0x5D, 0x7E), (0xA0, 0x2027), (0x202A, 0xD7FF), (0xE000, 0xFFFD))
+"""Code points of a JSON string without escapes (RFC 8259, section 7): no control character, quote, backslash, and none
+of U+0085, U+2028, U+2029, which end a line for some readers."""
 _NUMBER_END = 1_000_000_000
 _DROPPED = {"$schema", "$id", "$comment", "title", "description", "examples", "default", "deprecated"}
-_PLAIN = {"type", "enum", "const", "required", "$ref"}
-_SUBSCHEMA_MAPS = {"properties", "$defs"}
-_BOUNDS = {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"}
-_STRING = {"pattern", "minLength", "maxLength"}
-_ARRAY = {"items", "minItems", "maxItems"}
+_KEPT = {"type", "enum", "const", "required", "$ref"}
+_MAPS = {"properties", "$defs"}
+_ENDS = {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"}
+_BY_TYPE = {"additionalProperties", "items", "minItems", "maxItems", "pattern", "minLength", "maxLength", *_ENDS}
+_CLASS = re.compile(r"\[(?:[^\]\\]|\\.)+\]")
 _UNBOUNDED = re.compile(r"(?<!\\)[*+]|\{\d+,\}")
-_ONE_CLASS = re.compile(r"\^\[\^((?:[^\]\\]|\\.)*)\][+*]\$")
-_EXCLUDED = r'"\\\x00-\x1f\x7f'
-"""What needs an escape inside a JSON string (RFC 8259, section 7), and DEL."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """How much a decoder may write where the contract would allow more."""
+    """How much a decoder may write where the contract allows more, or sets no bound."""
 
     items: int = 24
     """Items of one array."""
-    characters: int = 1200
+    characters: int = 2000
     """Characters of one string."""
-
-
-def text_schema(minimum: int, maximum: int) -> JsonObject:
-    """Return the schema of a one-line text of so many characters that needs no escapes in JSON."""
-    return {"type": "string", "pattern": f"^[^{_EXCLUDED}]{{{minimum},{maximum}}}$"}
 
 
 def decoding_schema(contract: JsonObject, bounds: Bounds | None = None) -> JsonObject:
@@ -53,11 +49,14 @@ def decoding_schema(contract: JsonObject, bounds: Bounds | None = None) -> JsonO
     return _schema(contract, bounds or Bounds(), "#")
 
 
-def turns_schema(turns: int = 120, characters: int = 600) -> JsonObject:
-    """Return the schema of a source as JSON: 2 to ``turns`` turns with a speaker and a text of up to so many characters.
+def text_schema(minimum: int, maximum: int) -> JsonObject:
+    """Return the schema of a one-line text of so many characters that needs no escapes in JSON."""
+    return {"type": "string", "pattern": f"^{_safe_class(None)}{{{minimum},{maximum}}}$"}
 
-    ACI-Bench dialogues have a mean of 55 turns (Yim et al., Scientific Data 2023), so the bounds cut none of the usual length.
-    """
+
+def turns_schema(turns: int = 160, characters: int = 1000) -> JsonObject:
+    """Return the schema of a source as JSON: 2 to ``turns`` turns, each with a speaker and a text of at most so many
+    characters."""
     turn: JsonObject = {
         "type": "object",
         "additionalProperties": False,
@@ -68,54 +67,50 @@ def turns_schema(turns: int = 120, characters: int = 600) -> JsonObject:
         "type": "object",
         "additionalProperties": False,
         "required": ["turns"],
-        "properties": {"turns": {"type": "array", "minItems": 2, "maxItems": turns, "items": turn}},
+        "properties": {"turns": {"type": "array", "items": turn, "minItems": 2, "maxItems": turns}},
     }
 
 
 def _schema(schema: JsonObject, bounds: Bounds, where: str) -> JsonObject:
     result: JsonObject = {}
     for key, value in schema.items():
-        if key in _DROPPED:
-            continue
-        if key in _PLAIN:
+        if key in _KEPT:
             result[key] = value
-        elif key in _SUBSCHEMA_MAPS:
-            result[key] = {k: _child(v, bounds, f"{where}/{key}/{k}") for k, v in _mapping(value, where).items()}
-        elif key == "anyOf":
-            options = value if isinstance(value, list) else []
-            result[key] = [_child(option, bounds, f"{where}/anyOf/{i}") for i, option in enumerate(options)]
-        elif key not in {"additionalProperties", *_STRING, *_BOUNDS, *_ARRAY}:
-            raise UserError(f"schema {where}: keyword {key!r} cannot be kept by constrained decoding; leave it out")
-    kind = schema.get("type")
-    if kind == "object":
-        if schema.get("additionalProperties", False) is not False or "properties" not in schema:
-            raise UserError(f"schema {where}: an object needs its properties, and no others, to be decoded")
-        result["additionalProperties"] = False
-    elif kind == "array":
-        result |= _array(schema, bounds, where)
-    elif kind in ("number", "integer"):
-        result |= _number(schema)
-    elif kind == "string" and "enum" not in schema and "const" not in schema:
-        result["pattern"] = _pattern(schema, bounds, where)
-    elif kind not in ("string", "boolean", "null", None):
-        raise UserError(f"schema {where}: type {kind!r} cannot be decoded; name one type")
+        elif key in _MAPS:
+            result[key] = {name: _child(v, bounds, f"{where}/{key}/{name}") for name, v in _mapping(value).items()}
+        elif key == "anyOf" and isinstance(value, list):
+            result[key] = [_child(option, bounds, f"{where}/anyOf/{i}") for i, option in enumerate(value)]
+        elif key not in _DROPPED | _BY_TYPE:
+            raise UserError(f"schema {where}: constrained decoding cannot keep {key!r}; leave it out of the contract")
+    match schema.get("type"):
+        case "object":
+            if "properties" not in schema or schema.get("additionalProperties") is not False:
+                raise UserError(f"schema {where}: an object must name its properties and allow no others")
+            result["additionalProperties"] = False
+        case "array":
+            result |= _array(schema, bounds, where)
+        case "number" | "integer":
+            result |= _number(schema)
+        case "string" if "enum" not in schema and "const" not in schema:
+            result["pattern"] = _pattern(schema, bounds, where)
+        case "string" | "boolean" | "null":
+            pass
+        case None if not result.keys().isdisjoint(("enum", "const", "$ref", "anyOf")):
+            pass
+        case other:
+            raise UserError(f"schema {where}: type {other!r} cannot be decoded; name one type")
     return result
 
 
 def _array(schema: JsonObject, bounds: Bounds, where: str) -> JsonObject:
-    if "items" not in schema:
-        raise UserError(f"schema {where}: an array needs items to be decoded")
-    low = _whole(schema, "minItems", 0)
-    high = min(_whole(schema, "maxItems", bounds.items), max(low, bounds.items))
-    return {
-        "items": _child(schema["items"], bounds, f"{where}/items"),
-        **({"minItems": low} if low else {}),
-        "maxItems": high,
-    }
+    low, high = _range(schema, "minItems", "maxItems", bounds.items)
+    items = _child(schema.get("items"), bounds, f"{where}/items")
+    return {"items": items, **({"minItems": low} if low else {}), "maxItems": high}
 
 
 def _number(schema: JsonObject) -> JsonObject:
-    ends: JsonObject = {key: schema[key] for key in schema if key in _BOUNDS}
+    """Return two ends; with them xgrammar also bounds the digits."""
+    ends: JsonObject = {key: schema[key] for key in schema if key in _ENDS}
     if ends.keys().isdisjoint(("minimum", "exclusiveMinimum")):
         ends["minimum"] = -_NUMBER_END
     if ends.keys().isdisjoint(("maximum", "exclusiveMaximum")):
@@ -124,37 +119,58 @@ def _number(schema: JsonObject) -> JsonObject:
 
 
 def _pattern(schema: JsonObject, bounds: Bounds, where: str) -> str:
-    """Return a bounded pattern: the contract's own where it is bounded, else its one character class under a length."""
-    low = _whole(schema, "minLength", 0)
-    high = min(_whole(schema, "maxLength", bounds.characters), max(low, bounds.characters))
+    """Return the contract's own pattern where it is bounded, else its one character class under a length."""
+    low, high = _range(schema, "minLength", "maxLength", bounds.characters)
     pattern = schema.get("pattern")
     if pattern is None:
-        return f"^[^{_EXCLUDED}]{{{low},{high}}}$"
+        return f"^{_safe_class(None)}{{{low},{high}}}$"
     if not isinstance(pattern, str) or not (pattern.startswith("^") and pattern.endswith("$")):
-        raise UserError(f"schema {where}: a pattern needs ^ and $ to be decoded")
-    if _UNBOUNDED.search(re.sub(r"\[(?:[^\]\\]|\\.)*\]", "", pattern)) is None:
-        if "minLength" in schema or "maxLength" in schema:
-            raise UserError(
-                f"schema {where}: a bounded pattern says its length itself; leave out minLength and maxLength"
-            )
+        raise UserError(f"schema {where}: a pattern must begin with ^ and end with $")
+    if _UNBOUNDED.search(_CLASS.sub("", pattern)) is None:
+        if not schema.keys().isdisjoint(("minLength", "maxLength")):
+            raise UserError(f"schema {where}: a bounded pattern says its length itself; leave out minLength, maxLength")
         return pattern
-    found = _ONE_CLASS.fullmatch(pattern)
-    if found is None:
-        raise UserError(f"schema {where}: pattern {pattern!r} has no upper length; bound it, or use one class ^[^…]+$")
-    own = re.sub(r"\\u00([0-9a-f]{2})", r"\\x\1", found[1]).replace(r"\x00-\x1f\x7f", "").replace(r"\x00-\x1f", "")
-    return f"^[^{_EXCLUDED}{own}]{{{max(low, 1) if pattern.endswith('+$') else low},{high}}}$"
+    own, quantifier = pattern[1:-2], pattern[-2]
+    if _CLASS.fullmatch(own) is None:
+        raise UserError(f"schema {where}: bound the pattern {pattern!r}, or make it one character class, ^[…]+$")
+    return f"^{_safe_class(own)}{{{max(low, 1) if quantifier == '+' else low},{high}}}$"
+
+
+@cache
+def _safe_class(own: str | None) -> str:
+    """Return the character class of what ``own`` admits and a one-line JSON string holds without an escape.
+
+    Its characters are listed and go beyond ASCII: such a class xgrammar 0.2.8 compiles in a time that does not grow
+    with the quantifier, while ``[^…]{1,128}`` becomes one state a character and ``[^…]{1,129}`` fails
+    (mlc-ai/xgrammar#863).
+    """
+    admits = re.compile(own or "(?s:.)").fullmatch
+    ranges: list[list[int]] = []
+    for point in (p for first, last in _ONE_LINE for p in range(first, last + 1) if admits(chr(p))):
+        if ranges and ranges[-1][1] == point - 1:
+            ranges[-1][1] = point
+        else:
+            ranges.append([point, point])
+    return "[" + "".join("-".join(_literal(point) for point in sorted(set(ends))) for ends in ranges) + "]"
+
+
+def _literal(point: int) -> str:
+    return "\\" + chr(point) if chr(point) in "[]^-" else chr(point)
+
+
+def _range(schema: JsonObject, minimum: str, maximum: str, bound: int) -> tuple[int, int]:
+    """Return the smaller of the contract's range and the bound; what the contract demands at least always fits."""
+    low, high = schema.get(minimum, 0), schema.get(maximum, bound)
+    if not isinstance(low, int) or not isinstance(high, int):
+        raise UserError(f"schema: {minimum} and {maximum} must be whole numbers")
+    return low, min(high, max(low, bound))
 
 
 def _child(value: JsonValue, bounds: Bounds, where: str) -> JsonObject:
-    return _schema(_mapping(value, where), bounds, where)
-
-
-def _mapping(value: JsonValue, where: str) -> JsonObject:
     if not isinstance(value, dict):
-        raise UserError(f"schema {where}: needs an object")
-    return value
+        raise UserError(f"schema {where}: constrained decoding needs a schema here")
+    return _schema(value, bounds, where)
 
 
-def _whole(schema: Mapping[str, JsonValue], key: str, default: int) -> int:
-    value = schema.get(key, default)
-    return value if isinstance(value, int) else default
+def _mapping(value: JsonValue) -> JsonObject:
+    return value if isinstance(value, dict) else {}

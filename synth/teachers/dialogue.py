@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from synth.packs import Pack
-from synth.records import HistoryFact, MedicationFact, SymptomFact, Turn, Visit
+from synth.records import HistoryFact, MedicationFact, Scenario, SymptomFact, Turn
 from synth.teachers.chart import Chart
 from synth.teachers.grammar import Expansion, Grammar
 from synth.teachers.note import patient_slots
@@ -17,42 +17,54 @@ from synth.teachers.visit import Assessment, Examination
 Topic = Callable[[], None]
 _ANSWERS = ("no", "yes", "yeah", "nope", "not", "never", "just", "nothing")
 """First words of a phrase that is an answer already, and takes no ``yes`` or ``and`` before it."""
+_PERSON = {"your": "my", "yours": "mine", "yourself": "myself", "you're": "I'm", "you've": "I've", "you'd": "I'd"}
+_CALM = ("continue", "order", "advise", "follow-up")
+"""Plan actions that leave a follow-up as it was: no news to be worried by."""
 _SMALL_TALK = ("small_wait", "small_weather", "small_way", "small_mood")
 
 
 class Dialogue:
     """One encounter's dialogue in the making."""
 
-    def __init__(self, pack: Pack, grammar: Grammar, chart: Chart, visit: Visit, state: Expansion) -> None:
+    def __init__(self, pack: Pack, grammar: Grammar, chart: Chart, scenario: Scenario, state: Expansion) -> None:
         names = {"patient": "{{patient_name}}", "clinician": "{{clinician_name}}"}
         self._pack = pack
         self._chart = chart
-        self._visit: Visit = visit
+        self._visit = scenario.visit
         self._habits = grammar.spoken.habits
         self._draws = state.draws
         self._script = Script(grammar, state, {**names, **patient_slots(chart.patient)})
         self._speech = Speech(pack, grammar.spoken, state.draws)
         self._examination = Examination(pack, chart, self._script, self._speech)
-        self._assessment = Assessment(pack, chart, self._script, self._speech)
+        presentation = pack.conditions[scenario.condition].presentations[scenario.presentation]
+        calm = scenario.visit == "follow-up" and all(plan.action in _CALM for plan in chart.plans)
+        self._assessment = Assessment(pack, chart, presentation.diagnosis, calm, self._script, self._speech)
         self._to_ask = [symptom for symptom in chart.symptoms if symptom.name != chart.complaint.name]
+        self._volunteered: SymptomFact | None = None
         self._told: set[str] = set()
         """What has been said, so that nobody says it in the same words twice."""
 
     def turns(self) -> tuple[Turn, ...]:
         """Return the whole dialogue."""
-        for topic in self._order():
+        opening, rest = self._order()
+        for topic in opening:
             topic()
+        for topic in rest:
+            topic()
+            self._script.breathe(0.35)
         return self._script.turns()
 
-    def _order(self) -> list[Topic]:
-        """Return the topics in one of the orders in which visits run."""
+    def _order(self) -> tuple[list[Topic], list[Topic]]:
+        """Return the opening and what follows, in one of the orders in which visits run."""
         draws, examination = self._draws, self._examination
         opening: list[Topic] = [self._greet, self._complain]
-        opening.insert(1 + draws.below(2), self._identify)
+        late_identity = draws.chance(0.6)
+        opening.insert(2 if late_identity else 1, partial(self._identify, 3 if late_identity else 2))
         if vitals_first := draws.chance(0.3):
             opening.insert(1 + draws.below(3), examination.vitals)
         groups = self._volunteered_apart()
-        during_exam = [groups.pop()] if groups and draws.chance(0.25) and not groups[-1][0].present else []
+        alone = bool(groups) and len(groups[-1]) == 1 and not groups[-1][0].present
+        during_exam = [groups.pop()] if alone and draws.chance(0.5) else []
         questions: list[Topic] = [partial(self._ask, group) for group in groups]
         history = self._history_topics()
         follow_up = self._visit == "follow-up"
@@ -66,27 +78,27 @@ class Dialogue:
         at = draws.below(len(history) + 1)
         middle = [*before, *history[:at], *after, *history[at:]]
         if history:
-            middle.insert(middle.index(history[0]), partial(self._script.acknowledge, "to_history", 0.6))
+            middle.insert(middle.index(history[0]), self._turn_to_history)
         exam = partial(examination.examine, not vitals_first, partial(self._ask_during_exam, during_exam))
+        late: list[Topic] = [*early, *middle, exam]
         if follow_up and draws.chance(0.35):
-            late = [*early, *middle, exam]
             late.insert(draws.below(2) if early else 0, examination.results)
         else:
-            late = [*early, *middle, *draws.shuffled([examination.results, exam])]
-        return [*opening, *late, self._assessment.assess, self._assessment.close]
+            late.insert(len(late) - draws.below(2), examination.results)
+        return opening, [*late, self._assessment.assess, self._assessment.close]
 
     def _volunteered_apart(self) -> list[list[SymptomFact]]:
-        """Return the symptoms in the groups in which they are asked about: one to three at once, a third only where all are absent."""
+        """Return the symptoms in groups that are asked about at once: one to three, three only where all are absent."""
         draws = self._draws
         rest = draws.shuffled(self._to_ask)
-        if rest and draws.chance(0.3):
+        if rest and draws.chance(0.2):
             volunteered = next((symptom for symptom in rest if symptom.present), None)
             if volunteered is not None:
                 rest.remove(volunteered)
                 self._volunteered = volunteered
         groups: list[list[SymptomFact]] = []
         while rest:
-            size = draws.pick((1, 2, 2, 2, 3, 3))
+            size = draws.pick((1, 2, 2, 3, 3, 3))
             group = rest[:size]
             if size == 3 and any(symptom.present for symptom in group):
                 group = rest[:2]
@@ -94,23 +106,24 @@ class Dialogue:
             groups.append(group)
         return groups
 
-    _volunteered: SymptomFact | None = None
-
     # -- opening
 
     def _greet(self) -> None:
         script = self._script
         script.doctor("greet_new" if self._visit == "new" else "greet_back")
-        if self._draws.chance(0.7):
-            script.patient("greet_reply")
-        if self._draws.chance(0.45):
+        if self._draws.chance(0.6):
+            script.patient("greet_reply_new" if self._visit == "new" else "greet_reply")
+        if self._draws.chance(0.3):
             topic = self._draws.pick(_SMALL_TALK)
             script.doctor(topic)
-            script.patient(f"{topic}_reply")
+            reply = script.phrase(f"{topic}_reply")
+            script.say("patient", reply)
+            if reply.endswith("?"):
+                script.doctor("small_mood_answer")
 
-    def _identify(self) -> None:
-        """Let age and sex be heard: asked, dictated, or said by the patient."""
-        kind = self._draws.below(3)
+    def _identify(self, ways: int) -> None:
+        """Let age and sex be heard: asked, dictated, or (the third way) brought up by the patient."""
+        kind = self._draws.below(ways)
         if kind == 0:
             self._script.doctor("identity_ask")
             self._script.patient("identity_yes")
@@ -132,7 +145,7 @@ class Dialogue:
                 self._tell_duration(complaint.duration)
         if self._volunteered is not None:
             script.patient("volunteer", say=self._fresh(self._pack.symptoms[self._volunteered.name].says))
-        script.acknowledge("empathy", 0.5)
+        script.acknowledge(0.35, "empathy")
 
     def _complain_of_symptom(self, says: Sequence[str]) -> None:
         script, draws, duration = self._script, self._draws, self._chart.complaint.duration
@@ -145,17 +158,17 @@ class Dialogue:
         else:
             script.patient("complaint", say=say)
         if duration is None:
-            more = 0.4
+            more = 0.25
         elif draws.chance(0.3):
             self._tell_duration(duration)
-            more = 0.3
+            more = 0.15
         else:
-            script.acknowledge("ack_trouble", 0.4)
+            script.acknowledge(0.4, "ack_trouble")
             script.doctor("duration_ask")
             self._tell_duration(duration)
-            more = 0.2
+            more = 0.1
         if draws.chance(more) and (another := self._fresh(says)) != say:
-            script.acknowledge("ack_trouble", 0.4)
+            script.acknowledge(0.4, "ack_trouble")
             script.doctor("more_ask")
             script.patient("more_answer", say=another)
 
@@ -172,11 +185,14 @@ class Dialogue:
     def _ask(self, group: Sequence[SymptomFact], one: str = "ask_one") -> None:
         """Ask after one to three symptoms at once, and answer for each."""
         script, draws = self._script, self._draws
-        script.acknowledge("ack", 0.45)
+        script.acknowledge(0.3)
         symptoms = [self._pack.symptoms[fact.name] for fact in group]
         asked = dict(zip("abc", [draws.pick(symptom.asks) for symptom in symptoms], strict=False))
+        echo = {key: _mine(text) for key, text in asked.items()}
         script.doctor((one, "ask_two", "ask_three")[len(group) - 1], **asked)
-        denies = [draws.pick(s.denies) if s.denies and not f.present else "" for f, s in zip(group, symptoms, strict=True)]
+        denies = [
+            draws.pick(s.denies) if s.denies and not f.present else "" for f, s in zip(group, symptoms, strict=True)
+        ]
         says = [self._fresh(s.says) if f.present else "" for f, s in zip(group, symptoms, strict=True)]
         present = [fact.present for fact in group]
         if present == [True]:
@@ -185,27 +201,31 @@ class Dialogue:
             if denies[0] and draws.chance(0.55):
                 self._answer("no_denies", "yes_bare", denies[0])
             else:
-                script.patient("no_one", **asked)
+                script.patient("no_one", **echo)
         elif present == [True, True]:
             script.patient("both_yes", say=says[0], say2=says[1])
         elif present == [True, False]:
-            script.patient("mixed_yes_no", say=says[0], no=asked["b"])
+            script.patient("mixed_yes_no", say=says[0], no=echo["b"])
         elif present == [False, True]:
-            script.patient("mixed_no_yes", say=says[1], no=asked["a"])
+            script.patient("mixed_no_yes", say=says[1], no=echo["a"])
         elif len(group) == 3:
-            script.patient("no_three", **asked)
+            script.patient("no_three", **echo)
         elif denies[0] and denies[1] and draws.chance(0.4):
-            script.patient("no_denies_two", say=denies[0], say2=denies[1], **asked)
+            script.patient("no_denies_two", say=denies[0], say2=denies[1], **echo)
         else:
-            script.patient("no_all", **asked)
+            script.patient("no_all", **echo)
         if any(present):
-            script.acknowledge("ack_trouble", 0.5)
+            script.mark_trouble()
+            script.acknowledge(0.3)
 
     def _ask_during_exam(self, groups: Sequence[Sequence[SymptomFact]]) -> None:
         for group in groups:
             self._ask(group, "ask_exam")
 
     # -- history
+
+    def _turn_to_history(self) -> None:
+        self._script.acknowledge(0.4, "to_history")
 
     def _history_topics(self) -> list[Topic]:
         chart, draws = self._chart, self._draws
@@ -215,9 +235,11 @@ class Dialogue:
         topics: list[Topic] = []
         if "medical" in by or draws.chance(0.3):
             topics.append(partial(self._medical, by.get("medical", [])))
-        for category in ("surgical", "allergy", "family"):
-            if category in by:
-                topics.append(partial(self._tell, f"ask_{category}", by[category]))
+        topics.extend(
+            partial(self._tell, f"ask_{category}", by[category])
+            for category in ("surgical", "allergy", "family")
+            if category in by
+        )
         if "social" in by:
             topics.append(partial(self._social, by["social"]))
         return topics if draws.chance(0.3) else draws.shuffled(topics)
@@ -226,19 +248,20 @@ class Dialogue:
         if facts:
             self._tell("ask_medical", facts)
         else:
-            self._script.acknowledge("ack", 0.5)
+            self._script.acknowledge(0.35)
             self._script.doctor("ask_medical")
             self._script.patient("nothing_medical")
 
     def _tell(self, question: str, facts: Sequence[HistoryFact]) -> None:
         """Ask once, and let the patient name one thing after another."""
         script = self._script
-        script.acknowledge("ack", 0.5)
+        script.acknowledge(0.35)
         script.doctor(question)
         for i, fact in enumerate(facts):
             say = self._fresh(self._pack.history[fact.name].says)
             if i == 0:
-                self._answer("answer", "answer_bare", say)
+                denied = fact.name.startswith(("no ", "never ")) and question != "ask_work"
+                self._answer("answer_no" if denied else "answer", "answer_bare", say)
             else:
                 if self._draws.chance(0.3):
                     script.doctor("more_history")
@@ -253,7 +276,7 @@ class Dialogue:
 
     def _medications(self) -> None:
         script, facts = self._script, self._chart.medications
-        script.acknowledge("ack", 0.5)
+        script.acknowledge(0.35)
         if not facts:
             script.doctor("ask_meds")
             script.patient("no_meds")
@@ -294,3 +317,11 @@ class Dialogue:
         phrase = self._draws.pick([say for say in says if say not in self._told] or says)
         self._told.add(phrase)
         return phrase
+
+
+def _mine(ask: str) -> str:
+    """Return what the doctor asked after as the patient says it: ``swelling in my feet`` for ``… in your feet``."""
+    words = [_PERSON.get(word, word) for word in ask.split(" ")]
+    if words[-1] == "you":
+        words[-1] = "me"
+    return " ".join("I" if word == "you" else word for word in words)

@@ -1,8 +1,8 @@
 """A stochastic grammar, compiled once from YAML and expanded with seeded draws.
 
-A rule is a block of lines, each an alternative. Inside a line ``{a|b|}`` is a choice (nested as deep as wanted, an empty part
-is nothing), ``<name>`` another rule and ``$name`` a slot that the caller fills. While one text is written, a rule gives each of
-its lines once before it gives any of them again, so that a speaker does not repeat himself.
+A rule is a block of lines, each an alternative. Inside a line ``{a|b|}`` is a choice (nested as deep as wanted, an
+empty part is nothing), ``<name>`` another rule and ``$name`` a slot that the caller fills. While one text is written, a
+rule gives each of its lines once before it gives any of them again, so that a speaker does not repeat himself.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _SPECIAL = frozenset("{|}<>$")
 
 
 class Spoken(Record):
-    """What a person says for the terms that no pack explains: units, routes, frequencies; and what a social history is about."""
+    """What is said for terms that no pack explains (units, routes, frequencies), and what a social history is about."""
 
     units: dict[str, str]
     routes: dict[str, tuple[str, ...]]
@@ -43,10 +43,11 @@ class _Source(Record):
 class Expansion:
     """The state of one text: its draws, the slots of the line in hand, and which lines each rule has already given."""
 
-    __slots__ = ("draws", "slots", "used")
+    __slots__ = ("below", "draws", "slots", "used")
 
     def __init__(self, draws: Draws) -> None:
         self.draws = draws
+        self.below = draws.below
         self.slots: Mapping[str, str] = {}
         self.used: dict[str, int] = {}
 
@@ -152,10 +153,10 @@ class _Parser:
 
 
 def _node(parts: Sequence[str | _Node]) -> _Node:
-    nodes = [_constant(part) if isinstance(part, str) else part for part in parts]
-    if len(nodes) == 1:
-        return nodes[0]
-    return lambda state: "".join([node(state) for node in nodes])
+    if len(parts) == 1:
+        only = parts[0]
+        return _constant(only) if isinstance(only, str) else only
+    return lambda state: "".join([part if isinstance(part, str) else part(state) for part in parts])
 
 
 def _constant(text: str) -> _Node:
@@ -170,7 +171,7 @@ def _choose(options: Sequence[_Node | str]) -> _Node:
     count = len(options)
 
     def choose(state: Expansion) -> str:
-        chosen = options[state.draws.below(count)]
+        chosen = options[state.below(count)]
         return chosen if isinstance(chosen, str) else chosen(state)
 
     return choose
@@ -184,7 +185,7 @@ def _rule(name: str, lines: Sequence[_Node]) -> _Node:
         given = state.used.get(name, 0)
         if given == everything:
             given = 0
-        i = state.draws.below(count)
+        i = state.below(count)
         while given >> i & 1:
             i = (i + 1) % count
         state.used[name] = given | 1 << i
@@ -195,7 +196,7 @@ def _rule(name: str, lines: Sequence[_Node]) -> _Node:
 
 @cache
 def load_grammar(name: str) -> Grammar:
-    """Return the grammar ``grammar/<name>.yaml``; UserError where there is none of that name or it does not hold together."""
+    """Return the grammar ``grammar/<name>.yaml``; UserError where there is none of that name or it does not parse."""
     path = _FOLDER / f"{name}.yaml"
     names = sorted(file.stem for file in _FOLDER.glob("*.yaml"))
     if name not in names:

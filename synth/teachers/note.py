@@ -25,7 +25,7 @@ def patient_slots(patient: PatientFact) -> dict[str, str]:
 
 
 def write_note(chart: Chart, occasion: bool, grammar: Grammar, state: Expansion) -> JsonObject:
-    """Return the note in the order of the schema; ``occasion`` says that the complaint is a reason to come, not a symptom."""
+    """Return the note in the order of the schema; ``occasion`` says that the complaint is no symptom."""
     history: dict[str, list[JsonValue]] = {"medical": [], "family": [], "social": [], "allergy": []}
     for entry in chart.history:
         history["medical" if entry.category == "surgical" else entry.category].append(entry.name)
@@ -70,7 +70,10 @@ def write_note(chart: Chart, occasion: bool, grammar: Grammar, state: Expansion)
 
 
 def _present_illness(chart: Chart, occasion: bool, grammar: Grammar, state: Expansion) -> str:
-    """Return one to four sentences: opening, further symptoms, pertinent negatives, treatment; the wording varies, never the content."""
+    """Return one to four sentences: opening, further symptoms, pertinent negatives, treatment.
+
+    The wording varies, the content never does.
+    """
     complaint = chart.complaint
     rule = "hpi_occasion" if occasion else "hpi_symptom"
     if complaint.duration is not None:

@@ -8,13 +8,15 @@ from synth.draws import Draws
 from synth.records import Turn
 from synth.teachers.grammar import Expansion, Grammar
 
+_ABBREVIATED = (" a.m", " p.m", "vs")
+"""What a full stop follows without ending a sentence."""
 Speaker = Literal["doctor", "patient"]
 
 
 class Script:
     """Collects the turns of one dialogue; what one speaker says in a row becomes one turn."""
 
-    __slots__ = ("_grammar", "_slots", "_speaker", "_state", "_turns", "draws")
+    __slots__ = ("_grammar", "_slots", "_speaker", "_state", "_trouble", "_turns", "draws")
 
     def __init__(self, grammar: Grammar, state: Expansion, slots: dict[str, str]) -> None:
         self._grammar = grammar
@@ -22,6 +24,7 @@ class Script:
         self._slots = slots
         self._turns: list[list[str]] = []
         self._speaker: Speaker | None = None
+        self._trouble = False
         self.draws: Draws = state.draws
 
     def phrase(self, rule: str, **slots: str) -> str:
@@ -44,10 +47,20 @@ class Script:
             self._turns.append([text])
             self._speaker = speaker
 
-    def acknowledge(self, rule: str, probability: float) -> None:
-        """Let the doctor take note of an answer now and then; never on top of something that the doctor has just said."""
+    def mark_trouble(self) -> None:
+        """Note that the patient has just told of a complaint, which no one answers with cheer."""
+        self._trouble = True
+
+    def acknowledge(self, probability: float, rule: str = "ack") -> None:
+        """Let the doctor take note of an answer now and then; never on top of words of the doctor's own."""
         if self._speaker == "patient" and self.draws.chance(probability):
-            self.doctor(rule)
+            self.doctor("ack_trouble" if self._trouble and rule == "ack" else rule)
+        self._trouble = False
+
+    def breathe(self, probability: float) -> None:
+        """Let the patient put in a word now and then where the doctor has held the floor."""
+        if self._speaker == "doctor" and self.draws.chance(probability):
+            self.patient("backchannel")
 
     def turns(self, first: Speaker = "doctor") -> tuple[Turn, ...]:
         """Return the turns, which alternate from the first speaker on."""
@@ -59,8 +72,12 @@ class Script:
 
 def capitalise(text: str) -> str:
     """Return a text with single spaces and a capital at the start of each sentence."""
-    text = " ".join(text.split())
+    if "  " in text:
+        text = " ".join(text.split())
     for mark in (". ", "? ", "! "):
         if mark in text:
-            text = mark.join([part[:1].upper() + part[1:] for part in text.split(mark)])
+            first, *rest = text.split(mark)
+            for part in rest:
+                first += mark + (part if first.endswith(_ABBREVIATED) else part[:1].upper() + part[1:])
+            text = first
     return text[:1].upper() + text[1:]

@@ -66,4 +66,8 @@ async def open_teacher(request: TeacherRequest) -> Teacher:
 
     Raises UserError where it cannot be had as asked, TeacherUnavailable where it does not answer.
     """
+    if request.teacher.name == "simulator":
+        from synth.teachers.simulator import Simulator
+
+        return Simulator(request.pack, request.seed, request.task)
     raise NotImplementedError

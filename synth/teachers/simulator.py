@@ -34,7 +34,7 @@ class Simulator:
         """Return the encounter of a scenario; pure."""
         chart = read_chart(scenario)
         state = Expansion(Draws("simulator", scenario.id))
-        turns = Dialogue(self._pack, self._grammar, chart, scenario.visit, state).turns()
+        turns = Dialogue(self._pack, self._grammar, chart, scenario, state).turns()
         occasion = chart.complaint.name not in self._pack.symptoms
         return Encounter(
             id=scenario.id,

@@ -7,11 +7,12 @@ from synth.packs import Measure, Pack
 from synth.records import LabFact, Medication, Number, VitalFact
 from synth.teachers.grammar import Spoken
 
-_ONES = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
-    "eighteen nineteen"
-).split()
-_TENS = "- - twenty thirty forty fifty sixty seventy eighty ninety".split()
+_ONES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+_TEENS = (
+    *("ten", "eleven", "twelve", "thirteen", "fourteen"),
+    *("fifteen", "sixteen", "seventeen", "eighteen", "nineteen"),
+)
+_TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
 _IN_WORDS = 0.1
 """Share of the numbers below 100 that a transcript spells out, as transcribers do now and then."""
 
@@ -27,10 +28,10 @@ def number_words(value: Number) -> str:
 
 def _whole_words(value: int) -> str:
     if value < 20:
-        return _ONES[value]
+        return _ONES[value] if value < 10 else _TEENS[value - 10]
     if value < 100:
         tens, ones = divmod(value, 10)
-        return _TENS[tens] + (f"-{_ONES[ones]}" if ones else "")
+        return _TENS[tens - 2] + (f"-{_ONES[ones]}" if ones else "")
     hundreds, rest = divmod(value, 100)
     return f"{_ONES[hundreds]} hundred" + (f" {_whole_words(rest)}" if rest else "")
 
@@ -46,10 +47,10 @@ class Speech:
         self._draws = draws
 
     def number(self, value: Number) -> str:
-        """Return a number as digits, or as words now and then where it is below 100."""
-        if 0 <= value < 100 and self._draws.chance(_IN_WORDS):
-            return number_words(value)
-        return str(value)
+        """Return a number as digits, or as words now and then where it is below 100; a sign is said as ``minus``."""
+        size = abs(value)
+        said = number_words(size) if size < 100 and self._draws.chance(_IN_WORDS) else str(size)
+        return f"minus {said}" if value < 0 else said
 
     def duration(self, text: str) -> str:
         """Return a duration, its number now and then in words."""
@@ -57,7 +58,7 @@ class Speech:
         return f"{self.number(int(count))} {rest}" if count.isdigit() and rest else text
 
     def slip(self, text: str) -> str | None:
-        """Return a wrong duration next to the right one, such as ``2 months`` for ``3 months``; None where it has no number."""
+        """Return a wrong duration, such as ``2 months`` for ``3 months``; None where the right one has no number."""
         count, _, unit = text.partition(" ")
         if not count.isdigit() or not unit or int(count) < 1:
             return None
@@ -75,9 +76,7 @@ class Speech:
     def dose(self, medication: Medication) -> str:
         """Return dose and unit, such as ``88 micrograms``."""
         unit = self._spoken.units.get(medication.unit, medication.unit)
-        if medication.dose == 1 and unit.endswith("s"):
-            unit = unit[:-1]
-        return f"{self.number(medication.dose)} {unit}"
+        return f"{self.number(medication.dose)} {_counted(unit, medication.dose)}"
 
     def other_dose(self, medication: Medication) -> str | None:
         """Return another dose that the drug has, as a number; None where there is none."""
@@ -105,7 +104,7 @@ class Speech:
         }
 
     def vital(self, fact: VitalFact) -> tuple[str, str, str]:
-        """Return name, value and unit of a vital sign as said; the unit is left out at times where it goes without saying."""
+        """Return name, value and unit of a vital sign as said; a unit that goes without saying is left out at times."""
         derived = self._spoken.vitals.get(fact.name)
         if fact.name in self._pack.vitals:
             measure = self._pack.vitals[fact.name]
@@ -116,19 +115,28 @@ class Speech:
             name, unit = fact.name, fact.unit
         if ("minute" in unit or "square" in unit) and self._draws.chance(0.6):
             unit = ""
-        return name, self.number(fact.value), unit
+        return name, self.number(fact.value), _counted(unit, fact.value)
 
     def lab(self, fact: LabFact) -> dict[str, str]:
         """Return the slots of a result: name, value, unit."""
         measure: Measure | None = self._pack.labs.get(fact.name)
         name = self._draws.pick(measure.says) if measure is not None else fact.name
         unit = measure.unit_says if measure is not None else fact.unit
-        return {"lab": name, "value": self.number(fact.value), "unit": f" {unit}" if unit else ""}
+        return {"lab": name, "value": self.number(fact.value), "unit": f" {_counted(unit, fact.value)}" if unit else ""}
 
     def near_miss(self, fact: LabFact) -> str:
-        """Return a misread value one step of its last digit away."""
-        text = str(fact.value)
-        decimals = len(text.partition(".")[2])
-        step = 10**-decimals
-        wrong = fact.value + (step if self._draws.chance(0.5) or fact.value <= step else -step)
-        return f"{wrong:.{decimals}f}"
+        """Return a misread value one step of its last digit away from zero."""
+        decimals = len(str(fact.value).partition(".")[2])
+        wrong = f"{abs(fact.value) + 10**-decimals:.{decimals}f}"
+        return f"minus {wrong}" if fact.value < 0 else wrong
+
+
+def _counted(unit: str, value: Number) -> str:
+    """Return a unit in the singular where there is one of it, such as ``nanogram per deciliter``."""
+    if value != 1:
+        return unit
+    words = unit.split(" ")
+    i = next((i for i, word in enumerate(words) if word.endswith("s")), None)
+    if i is not None:
+        words[i] = words[i][:-1]
+    return " ".join(words)

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from synth.packs import Pack
+from synth.packs import Diagnosis, Pack
 from synth.records import LabFact, PlanFact
 from synth.teachers.chart import Chart
 from synth.teachers.script import Script
 from synth.teachers.speech import Speech
+
+_WORRIES = ("worry_serious", "worry_next", "worry_next", "worry_fault", "worry_life")
+_INTERRUPTIONS = ("cut_written", "cut_cost", "cut_notes")
+_PRACTICAL = ("ask_written", "ask_later", "ask_arrange")
 
 
 class Examination:
@@ -21,25 +25,28 @@ class Examination:
         self._speech = speech
         self._draws = script.draws
 
-    def vitals(self) -> None:
+    def vitals(self, acknowledge: bool = True) -> None:
         """Read the vital signs out, one to three in a sentence."""
         script, draws = self._script, self._draws
         spoken = self._spoken_vitals()
         if not spoken:
             return
-        script.acknowledge("ack", 0.5)
+        script.acknowledge(0.5 if acknowledge else 0.0)
         script.doctor("vitals_lead")
         while spoken:
             size = draws.pick((1, 2, 2, 3, 3))
             group, spoken = spoken[:size], spoken[size:]
             names = dict(zip("abc", [name for name, _ in group], strict=False))
             values = dict(zip("xyz", [value for _, value in group], strict=False))
-            script.doctor(("vitals_one", "vitals_two", "vitals_three")[len(group) - 1], **names, **values)
+            said = script.phrase(("vitals_one", "vitals_two", "vitals_three")[len(group) - 1], **names, **values)
+            script.say("doctor", said)
             if draws.chance(0.15):
                 script.patient("backchannel")
         if draws.chance(0.15):
-            script.patient("vitals_reaction")
-            script.doctor("vitals_answer")
+            reaction = script.phrase("vitals_reaction")
+            script.say("patient", reaction)
+            if reaction.endswith("?"):
+                script.doctor("vitals_answer")
 
     def _spoken_vitals(self) -> list[tuple[str, str]]:
         """Return names and values as said, the two blood pressures as one."""
@@ -58,25 +65,25 @@ class Examination:
     def examine(self, vitals: bool, questions: Callable[[], None]) -> None:
         """Examine: vital signs where they are still to come, findings, and what is asked meanwhile."""
         script, draws = self._script, self._draws
-        script.acknowledge("ack", 0.4)
+        script.acknowledge(0.4)
         script.doctor("to_exam")
-        if draws.chance(0.6):
+        if draws.chance(0.4):
             script.patient("exam_ok")
         vitals_last = vitals and draws.chance(0.2)
         if vitals and not vitals_last:
-            self.vitals()
-        if draws.chance(0.25):
-            script.doctor("exam_talk")
-            script.patient("exam_talk_reply")
+            self.vitals(acknowledge=False)
         for i, fact in enumerate(draws.shuffled(self._chart.findings)):
             says = self._pack.findings[fact.name].says if fact.name in self._pack.findings else (fact.name,)
-            if i and draws.chance(0.2):
+            if i == 1 and draws.chance(0.15):
+                script.doctor("exam_talk")
+                script.patient("exam_talk_reply")
+            elif i and draws.chance(0.2):
                 script.patient("backchannel")
             script.doctor("finding_after" if i else "finding", say=draws.pick(says))
         questions()
         if vitals_last:
             self.vitals()
-        if draws.chance(0.4):
+        if draws.chance(0.25):
             script.doctor("exam_done")
             if draws.chance(0.4):
                 script.patient("backchannel")
@@ -86,7 +93,7 @@ class Examination:
         script, draws, chart = self._script, self._draws, self._chart
         if not chart.labs and not chart.studies:
             return
-        script.acknowledge("ack", 0.4)
+        script.acknowledge(0.4)
         script.doctor("to_results")
         if draws.chance(0.35):
             script.patient("backchannel")
@@ -102,12 +109,12 @@ class Examination:
                 questions = 0
                 script.patient("result_question")
                 script.doctor("result_answer")
-            elif draws.chance(0.15):
-                script.patient("backchannel")
+            else:
+                script.breathe(0.2)
         for study in chart.studies:
             spoken = self._pack.studies.get(study.name, {}).get(study.result)
             say = draws.pick(spoken.says) if spoken else study.result
-            script.doctor("study", study=study.name, say=say)
+            script.doctor("study_named" if study.name.lower() in say.lower() else "study", study=study.name, say=say)
             if draws.chance(0.3):
                 script.patient("backchannel")
 
@@ -132,9 +139,13 @@ class Examination:
 class Assessment:
     """Diagnosis, plan, teach-back and goodbye."""
 
-    def __init__(self, pack: Pack, chart: Chart, script: Script, speech: Speech) -> None:
+    def __init__(
+        self, pack: Pack, chart: Chart, diagnosis: Diagnosis, calm: bool, script: Script, speech: Speech
+    ) -> None:
         self._pack = pack
         self._chart = chart
+        self._diagnosis = diagnosis
+        self._calm = calm
         self._script = script
         self._speech = speech
         self._draws = script.draws
@@ -145,29 +156,32 @@ class Assessment:
     def assess(self) -> None:
         """Say what it is and what to do, problem by problem."""
         script, draws = self._script, self._draws
-        conditions = self._pack.conditions
         for i, diagnosis in enumerate(self._chart.diagnoses):
-            script.acknowledge("ack", 0.3)
-            says = next(
-                (
-                    p.diagnosis.says
-                    for condition in conditions.values()
-                    for p in condition.presentations.values()
-                    if p.diagnosis.name == diagnosis.name and p.diagnosis.status == diagnosis.status
-                ),
-                (f"{diagnosis.name}, {diagnosis.status}",),
-            )
+            script.breathe(0.5)
+            main = diagnosis.name == self._diagnosis.name
+            says = self._diagnosis.says if main else (f"{diagnosis.name}, {diagnosis.status}",)
             script.doctor("diagnosis_next" if i else "diagnosis", say=draws.pick(says))
-            if draws.chance(0.75):
-                question = script.phrase("reaction")
-                script.say("patient", question)
-                if question.endswith("?"):
-                    script.doctor("reassurance")
+            if draws.chance(0.6):
+                self._react()
             plans = self._chart.plans_of(diagnosis)
-            if plans and draws.chance(0.6):
+            if plans and draws.chance(0.4):
                 script.doctor("to_plan")
             for j, plan in enumerate(plans):
                 self._plan(plan, first=j == 0, last=0 < j == len(plans) - 1)
+
+    def _react(self) -> None:
+        """Let the patient take the news, or ask what one asks then."""
+        if self._calm:
+            self._script.patient("reaction_calm")
+        elif self._draws.chance(0.45):
+            self._exchange(_WORRIES)
+        else:
+            self._script.patient("reaction")
+
+    def _exchange(self, topics: tuple[str, ...]) -> None:
+        topic = self._draws.pick(topics)
+        self._script.patient(topic)
+        self._script.doctor(f"{topic}_answer")
 
     def _plan(self, plan: PlanFact, first: bool, last: bool) -> None:
         script, draws = self._script, self._draws
@@ -175,14 +189,12 @@ class Assessment:
         if self._interruption and not first:
             self._interruption = False
             script.doctor("plan_cut")
-            script.patient("interrupt_patient")
-            script.doctor("interrupt_answer")
+            self._exchange(_INTERRUPTIONS)
             script.doctor("plan_resumed", say=say)
         else:
             script.doctor("plan_first" if first else "plan_last" if last else "plan_next", say=say)
         if draws.chance(0.07):
-            script.patient("plan_question")
-            script.doctor("plan_answer")
+            self._exchange(_PRACTICAL)
         elif not last and draws.chance(0.25):
             script.patient("backchannel")
 
@@ -208,16 +220,20 @@ class Assessment:
     def close(self) -> None:
         """Let the patient say the plan back at times, answer last questions, part."""
         script, draws = self._script, self._draws
-        if draws.chance(0.4):
+        if draws.chance(0.25):
+            script.breathe(0.5)
             script.doctor("teach_ask")
             if self._teach and draws.chance(0.8):
                 script.patient("teach_say", say=self._teach[0])
             else:
                 script.patient("teach_plain")
             script.doctor("teach_good")
-        if draws.chance(0.6):
-            script.doctor("close_ask")
-            script.patient("close_answer")
+        if draws.chance(0.55):
+            ask = draws.pick(("close_ask", "close_sense"))
+            script.doctor(ask)
+            script.patient("close_answer" if ask == "close_ask" else "close_sense_answer")
+        else:
+            script.breathe(1.0)
         script.doctor("goodbye")
         if draws.chance(0.7):
             script.patient("goodbye_reply")

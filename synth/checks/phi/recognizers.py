@@ -25,6 +25,7 @@ _WORD = regex.compile(r"\p{L}[\p{L}'’]*+")
 class _PatternEntry(Record):
     name: str
     score: float
+    needs: tuple[str, ...] = ()
     regex: str
 
 
@@ -53,8 +54,12 @@ class Words:
         return self._lists[name]
 
 
-class WordGatedPatterns(PatternRecognizer):
-    """A PatternRecognizer that drops hits made of nothing but listed words, such as ``Doctor Visit``."""
+class GatedPatterns(PatternRecognizer):
+    """A PatternRecognizer that skips patterns whose cue a text lacks, and drops hits made of nothing but listed words.
+
+    ``analyze`` is its own, for speed, and because Presidio's gives up a pattern that takes long, which here would pass a text
+    unread.
+    """
 
     def __init__(self, entry: _Entry, fragments: Mapping[str, str], words: Words) -> None:
         self._rejected = frozenset[str]().union(*(words[name] for name in entry.reject))
@@ -64,6 +69,28 @@ class WordGatedPatterns(PatternRecognizer):
             patterns=[Pattern(p.name, _expanded(p.regex, fragments), p.score) for p in entry.patterns],
         )
         self.score_thresholds = {entry.entity: entry.threshold}
+        self._compiled = [
+            (p.needs, p.score, regex.compile(pattern.regex, self.global_regex_flags or 0))
+            for p, pattern in zip(entry.patterns, self.patterns, strict=True)
+        ]
+
+    def analyze(
+        self,
+        text: str,
+        entities: list[str],  # noqa: ARG002  Presidio's signature
+        nlp_artifacts: NlpArtifacts | None = None,  # noqa: ARG002  as above
+        regex_flags: int | None = None,  # noqa: ARG002  as above
+    ) -> list[RecognizerResult]:
+        """Return the hits in a text; the flags are those that the patterns were compiled with."""
+        folded = text.casefold()
+        keys = _keys(self)
+        return [
+            RecognizerResult(self.supported_entities[0], *hit.span(), score, recognition_metadata=keys)
+            for needs, score, pattern in self._compiled
+            if not needs or any(cue in folded for cue in needs)
+            for hit in pattern.finditer(text)
+            if hit[0] and not self.invalidate_result(hit[0])
+        ]
 
     def invalidate_result(self, pattern_text: str) -> bool | None:
         """Return True where every word of a hit is listed and it holds no digit."""
@@ -71,6 +98,13 @@ class WordGatedPatterns(PatternRecognizer):
             return None
         found: list[str] = _WORD.findall(pattern_text)
         return all(_plain(word) in self._rejected for word in found)
+
+
+def _keys(recognizer: EntityRecognizer) -> dict[str, str]:
+    return {
+        RecognizerResult.RECOGNIZER_NAME_KEY: recognizer.name,
+        RecognizerResult.RECOGNIZER_IDENTIFIER_KEY: recognizer.id,
+    }
 
 
 def _plain(word: str) -> str:
@@ -102,10 +136,7 @@ class _TokenRecognizer(EntityRecognizer):
         nlp_artifacts: NlpArtifacts | None = None,  # noqa: ARG002  as above
     ) -> list[RecognizerResult]:
         """Return the hits in a text."""
-        keys = {
-            RecognizerResult.RECOGNIZER_NAME_KEY: self.name,
-            RecognizerResult.RECOGNIZER_IDENTIFIER_KEY: self.id,
-        }
+        keys = _keys(self)
         return [
             RecognizerResult(self.entity, start, end, score, recognition_metadata=keys)
             for start, end, score in self.hits(text)
@@ -127,7 +158,7 @@ class GivenNames(_TokenRecognizer):
 
     def __init__(self, words: Words) -> None:
         self._given = words["given"]
-        self._ambiguous = words["ambiguous"]
+        self._known = words["given"] | words["ambiguous"]
         self._eponym_nouns = words["eponym_nouns"]
         self._phrases = words["allowed_phrases"]
         self._stop = words["not_names"] | words["eponym_nouns"]
@@ -139,8 +170,10 @@ class GivenNames(_TokenRecognizer):
         for token in self._token.finditer(text):
             start, end = token.span()
             word = token[0].lower()
-            sure = word in self._given
-            if start < last or not (sure or (word in self._ambiguous and token[0][0].isupper())):
+            if word not in self._known or start < last:
+                continue
+            sure = word in self._given and not token[0].isupper()
+            if not (sure or token[0].istitle()):
                 continue
             tail = self._tail(text, end) if token[0][0].isupper() else end
             following = self._next.match(text, tail)
@@ -167,9 +200,10 @@ class LooseIds(_TokenRecognizer):
     _token = regex.compile(r"(?<![\w.,/-])(?=[^\d\s]{0,20}\d)[A-Za-z\d](?:-?[A-Za-z\d]){5,39}+(?!\w)(?![.,/]\d)")
     _code = regex.compile(
         r"(?i)(?:NCT\d{8}|rs\d+|[A-TV-Z]\d[\dAB](?:[\dA-Z]{1,4})?|\d{1,7}-\d|\d+(?:st|nd|rd|th|s|mg|mcg|ml|kg|g|k|iu|u|x)"
-        r"|\d+0{3}|(?:19|20)\d\d-(?:19|20)?\d\d|\d{4,5}-\d{3,4}-\d{1,2})"
+        r"|\d+0{3}|(?:19|20)\d\d-(?:19|20)?\d\d|\d{4,5}-\d{3,4}-\d{1,2}|\d{1,3}(?:-\d{1,3})+|\d{5}-[A-Z\d]{2}"
+        r"|[CTLS]\d{1,2}-[CTLS]?\d{1,2}|G\d+P\d+)"
     )
-    _coded = regex.compile(r"(?i)\b(?:loinc|snomed|sct|ndc|cpt|hcpcs|rxnorm|cvx|icd|oid|nct|dbsnp|pmid|doi)\b[^\n]{0,24}$")
+    _coded = regex.compile(r"(?i)\b(?:loinc|snomed|sct|ndc|cpt|hcpcs|rxnorm|cvx|icd|oid|rxcui|omim|nct|dbsnp|pmid|doi|protocol)\b[^\n]{0,24}$")
     _unit = regex.compile(r"(?i)[ ]?(?:mg|mcg|g|ml|units?|iu|k?cal|steps|copies|cells|per|/|%)(?!\p{L})")
 
     def __init__(self) -> None:
@@ -199,4 +233,4 @@ def recognizers() -> list[EntityRecognizer]:
     fragments: dict[str, str] = {}
     for name, fragment in file.fragments.items():
         fragments[name] = _expanded(fragment, fragments)
-    return [*(WordGatedPatterns(e, fragments, words) for e in file.recognizers), GivenNames(words), LooseIds()]
+    return [*(GatedPatterns(e, fragments, words) for e in file.recognizers), GivenNames(words), LooseIds()]

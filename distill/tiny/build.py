@@ -1,0 +1,211 @@
+"""Makes the tiny base from its seed: tokenizer, random weights, copy curriculum, corpus."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+from torch.nn.functional import cross_entropy
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+from distill.tiny.corpus import SEED, Corpus, vocabulary_texts
+from distill.tiny.curriculum import Report, copy_curriculum
+from distill.tiny.tokenizer import ASSISTANT, END, PAD, SPECIAL, USER, train_tokenizer
+from synth.assets import sha256
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything that the base depends on besides pack, grammar and versions."""
+
+    seed: int = 0
+    specialty: str = "endocrinology"
+    vocabulary: int = 3072
+    vocabulary_encounters: int = 2000
+    hidden: int = 160
+    layers: int = 4
+    heads: int = 5
+    intermediate: int = 416
+    context: int = 4096
+    steps: int = 2200
+    """Optimiser steps on the corpus."""
+    tokens_a_step: int = 3072
+    learning_rate: float = 2e-3
+    prompt_weight: float = 0.2
+    """Of a prompt's token in the loss, where an answer's weighs 1."""
+
+
+def make_tokenizer(plan: Plan, corpus: Corpus) -> PreTrainedTokenizerFast:
+    """Return the plan's tokenizer."""
+    return train_tokenizer(vocabulary_texts(corpus, plan.vocabulary_encounters), plan.vocabulary, plan.context)
+
+
+def random_model(plan: Plan, vocabulary: int) -> LlamaForCausalLM:
+    """Return a Llama with random weights: normal, with standard deviation 1/sqrt(n) for embeddings and 0.5/sqrt(n) for
+    layers."""
+    torch.manual_seed(plan.seed)
+    model = LlamaForCausalLM(
+        LlamaConfig(
+            vocab_size=vocabulary,
+            hidden_size=plan.hidden,
+            num_hidden_layers=plan.layers,
+            num_attention_heads=plan.heads,
+            num_key_value_heads=plan.heads,
+            intermediate_size=plan.intermediate,
+            max_position_embeddings=plan.context,
+            tie_word_embeddings=True,
+            bos_token_id=None,
+            eos_token_id=SPECIAL.index(END),
+            pad_token_id=SPECIAL.index(PAD),
+        )
+    )
+    for name, weights in model.named_parameters():
+        if weights.ndim == 2:
+            scale = 1.0 if "embed" in name else 0.5
+            torch.nn.init.normal_(weights, std=scale / weights.shape[1] ** 0.5)
+    return model
+
+
+def read_corpus(
+    model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, corpus: Corpus, plan: Plan, report: Report
+) -> None:
+    """Train a model in place on the corpus: AdamW, cosine, loss on the whole text with the prompt's weight reduced."""
+    optimiser = torch.optim.AdamW(model.parameters(), plan.learning_rate, betas=(0.9, 0.98), weight_decay=0.01)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, plan.learning_rate, total_steps=plan.steps, pct_start=0.05, div_factor=20, final_div_factor=50
+    )
+    vocabulary = len(tokenizer)
+    recent: list[float] = []
+    batches = _batches(tokenizer, corpus, plan)
+    for step in range(1, plan.steps + 1):
+        rows, weights = next(batches)
+        logits = model(rows, use_cache=False).logits[:, :-1]
+        each = cross_entropy(logits.reshape(-1, vocabulary), rows[:, 1:].reshape(-1), reduction="none")
+        scale = weights[:, 1:].reshape(-1)
+        loss = (each * scale).sum() / scale.sum()
+        optimiser.zero_grad()
+        torch.autograd.backward(loss)
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimiser.step()
+        schedule.step()
+        answers = scale == 1.0
+        recent = [*recent[-49:], each[answers].mean().item()]
+        report("corpus", step, plan.steps, sum(recent) / len(recent))
+
+
+def _batches(
+    tokenizer: PreTrainedTokenizerFast, corpus: Corpus, plan: Plan
+) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """Yield token ids and loss weights, both of shape (rows, width), in rows of similar length; padding weighs
+    nothing."""
+    user, assistant, end = (tokenizer.convert_tokens_to_ids(token) for token in (USER, ASSISTANT, END))
+    index = 0
+    while True:
+        pool = []
+        for _ in range(64):
+            exercise = corpus.exercise(index)
+            index += 1
+            prompt = [user, *tokenizer(exercise.prompt)["input_ids"], end, assistant]
+            answer = [*tokenizer(exercise.answer)["input_ids"], end]
+            pool.append((prompt, answer))
+        pool.sort(key=lambda pair: len(pair[0]) + len(pair[1]))
+        groups: list[list[tuple[list[int], list[int]]]] = [[]]
+        for pair in pool:
+            width = len(pair[0]) + len(pair[1])
+            if groups[-1] and width * (len(groups[-1]) + 1) > plan.tokens_a_step:
+                groups.append([])
+            groups[-1].append(pair)
+        order = torch.randperm(len(groups), generator=torch.Generator().manual_seed(index)).tolist()
+        for group in (groups[i] for i in order):
+            width = max(len(prompt) + len(answer) for prompt, answer in group)
+            rows = torch.full((len(group), width), tokenizer.pad_token_id)
+            weights = torch.zeros(len(group), width)
+            for i, (prompt, answer) in enumerate(group):
+                rows[i, : len(prompt) + len(answer)] = torch.tensor(prompt + answer)
+                weights[i, : len(prompt)] = plan.prompt_weight
+                weights[i, len(prompt) : len(prompt) + len(answer)] = 1.0
+            yield rows, weights
+
+
+def build(plan: Plan, out: Path, report: Report) -> None:
+    """Write the base to a folder: weights (safetensors), configuration, tokenizer, provenance, README."""
+    started = time.monotonic()
+    losses: dict[str, float] = {}
+
+    def noted(stage: str, step: int, last: int, loss: float) -> None:
+        losses[stage] = loss
+        report(stage, step, last, loss)
+
+    corpus = Corpus(plan.specialty)
+    tokenizer = make_tokenizer(plan, corpus)
+    model = random_model(plan, len(tokenizer))
+    model.train()
+    copy_curriculum(model, first=len(SPECIAL), seed=plan.seed, report=noted)
+    read_corpus(model, tokenizer, corpus, plan, noted)
+    save(model, tokenizer, plan, out, losses, time.monotonic() - started)
+
+
+def save(
+    model: LlamaForCausalLM,
+    tokenizer: PreTrainedTokenizerFast,
+    plan: Plan,
+    out: Path,
+    losses: dict[str, float],
+    seconds: float,
+) -> None:
+    """Write the base; ``losses`` are the last ones of each stage."""
+    out.mkdir(parents=True, exist_ok=True)
+    model.save_pretrained(out)
+    tokenizer.save_pretrained(out, save_jinja_files=False)
+    corpus = Corpus(plan.specialty)
+    provenance = {
+        "plan": asdict(plan),
+        "grammar": corpus.grammar_revision,
+        "pack": corpus.pack_sha256,
+        "losses": {name: round(loss, 4) for name, loss in losses.items()},
+        "seconds": round(seconds),
+        "threads": torch.get_num_threads(),
+        "versions": {name: version(name) for name in ("torch", "transformers", "tokenizers")},
+        "sha256": sha256((out / "model.safetensors").read_bytes()),
+    }
+    (out / "provenance.json").write_text(json.dumps(provenance, indent=2) + "\n", "utf-8")
+    parameters = sum(weights.numel() for weights in model.parameters())
+    (out / "README.md").write_text(_readme(plan, parameters), "utf-8")
+
+
+def _readme(plan: Plan, parameters: int) -> str:
+    return f"""# The base of the student `tiny`
+
+A Llama of {parameters:,} parameters (hidden {plan.hidden}, {plan.layers} layers, {plan.heads} heads, vocabulary {plan.vocabulary}),
+made from random weights by `python -m distill.tiny --out DIR`. It exists so that the whole pipeline can be run and
+tested on two cores without a download. It is not fit for any use with patients.
+
+## What it has seen
+
+1. Random tokens, repeated (`distill/tiny/curriculum.py`): here it learns to copy.
+2. {plan.steps} steps on exercises (`distill/tiny/corpus.py`), with loss on the prompts too, at a weight of {plan.prompt_weight}:
+   - the simulator's transcripts, from scenario seed {SEED} of the pack `{plan.specialty}`, far from the seeds of runs,
+     with questions that are answered in the transcript's own words: quote a turn, go on from given words, list the
+     numbers with the words around them, list how one speaker's turns start;
+   - the pack's glossary: lay words, in a list or among other talk, and the terms for them. So it knows the pack's
+     terms for symptoms, history, findings, studies, plan items and diagnoses, its units and generic names, and how
+     measurements, drugs and doses are said;
+   - small random tables, to be written as JSON under random keys.
+
+## What it has not seen
+
+No note, and not the contract: the keys of the exercises are random words, none of them a key of
+`schemas/note.schema.json`, and it has never been asked for what a note puts into its sections. No ICD-10-CM code.
+Notes were used once, to choose the tokenizer's vocabulary. All text comes from the simulator and the pack; no real
+patient, no language model.
+
+## Provenance
+
+`provenance.json` holds plan, hashes, losses, time and versions. On one machine, with one number of threads, the same
+seed gives the same bytes. Licence: Apache-2.0, as the project.
+"""

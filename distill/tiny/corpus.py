@@ -1,0 +1,258 @@
+"""What the tiny base reads: the simulator's transcripts, exercises in copying and looking up, the pack's glossary, and
+JSON.
+
+It never reads a note: the exercises share neither the note's keys nor its order. The notes are used for one thing only,
+to choose the tokenizer's vocabulary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from pydantic import JsonValue
+
+from synth.assets import canonical_json, sha256
+from synth.catalog import load_task
+from synth.draws import Draws
+from synth.packs import load_pack, pack_path
+from synth.records import Encounter
+from synth.scenarios import sample_scenario
+from synth.teachers.grammar import load_grammar
+from synth.teachers.simulator import Simulator
+from synth.teachers.speech import number_words
+
+SEED = 1_000_000
+"""Of the scenarios: far from the seeds 0 to 999 that runs take, so that no run's encounters are read here."""
+_WORDS = (
+    "alpha beta gamma delta item entry word part line label key field first second third left right what where who "
+    "quote piece thing group row cell colour size place mark sign said meaning about found list more"
+)
+_KEYS = tuple(_WORDS.split())
+"""Keys of the exercises; none of them is a key of a contract."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exercise:
+    """A prompt and the answer to it."""
+
+    prompt: str
+    answer: str
+
+
+class Corpus:
+    """Everything that is made from one specialty pack; exercise ``index`` is the same whenever it is asked for."""
+
+    def __init__(self, specialty: str) -> None:
+        """UserError where the specialty is unknown."""
+        self._pack = load_pack(specialty)
+        task = load_task("note")
+        self._simulator = Simulator(self._pack, SEED, task)
+        self._spoken = load_grammar(task.simulator).spoken
+
+    @property
+    def grammar_revision(self) -> str | None:
+        """Hash of the grammar that the transcripts come from."""
+        return self._simulator.identity.revision
+
+    @property
+    def pack_sha256(self) -> str:
+        """Hash of the pack's file."""
+        return sha256(pack_path(self._pack.specialty).read_bytes())
+
+    def encounter(self, index: int) -> Encounter:
+        """Return an encounter of the base's own scenario stream."""
+        return self._simulator.encounter(sample_scenario(self._pack, SEED, index))
+
+    def exercise(self, index: int) -> Exercise:
+        """Return an exercise: half of them on a transcript, the others on the glossary and on plain JSON."""
+        draws = Draws("tiny", SEED, index)
+        kind = draws.weighted({self._on_transcript: 0.45, self._on_glossary: 0.35, self._on_records: 0.2})
+        assert kind is not None
+        return kind(draws, index)
+
+    def _on_transcript(self, draws: Draws, index: int) -> Exercise:
+        """Return questions about a transcript, a part of it as a rule, that are answered in its own words."""
+        turns = self.encounter(index).source.text.split("\n")
+        if draws.chance(0.7):
+            first = draws.below(max(1, len(turns) - 6))
+            turns = turns[first : first + 4 + draws.below(8)]
+        text = "\n".join(turns)
+        ask = draws.pick((_continuations, _numbers, _openings, _quote))
+        prompt, answer = ask(draws, text)
+        return Exercise(f"{prompt}\n\n{text}", answer)
+
+    def _on_glossary(self, draws: Draws, index: int) -> Exercise:
+        """Return lay words in a stretch of other talk, to be answered with the terms that a clinician writes for
+        them."""
+        wanted = [draws.pick(self._glossary) for _ in range(2 + draws.below(7))]
+        entries = [entry(draws) for entry in wanted]
+        a, b, c = draws.shuffled(_KEYS)[:3]
+        lines = [draws.pick(("[doctor] ", "[patient] ", "")) + _sentence(draws, said) for said, _ in entries]
+        if draws.chance(0.4):
+            filler = [line for line in self.encounter(index).source.text.split("\n") if len(line.split()) < 8]
+            for _ in range(1 + draws.below(6) if filler else 0):
+                lines.insert(draws.below(len(lines) + 1), draws.pick(filler))
+        form = draws.below(3)
+        answer: JsonValue
+        if form == 0:
+            answer = [value for _, value in entries]
+            prompt = "Write the terms as a list."
+        elif form == 1:
+            answer = {a: [value for _, value in entries]}
+            prompt = f"Write the terms below {a}."
+        else:
+            answer = [{b: value, c: said} for said, value in entries]
+            prompt = f"Write each term as {b} and its words as {c}."
+        return Exercise(f"{prompt}\n\n" + "\n".join(lines), canonical_json(answer))
+
+    def _on_records(self, draws: Draws, _: int) -> Exercise:
+        """Return a small table in plain words, to be written as JSON under the keys that the prompt names."""
+        keys = draws.shuffled(_KEYS)[: 2 + draws.below(3)]
+        outer = draws.pick([key for key in _KEYS if key not in keys])
+        rows: list[dict[str, JsonValue]] = [
+            {key: self._value(draws) for key in keys} for _ in range(1 + draws.below(4))
+        ]
+        lines = [", ".join(f"{key} {_aloud(draws, value)}" for key, value in row.items()) for row in rows]
+        nested = draws.chance(0.5)
+        answer: JsonValue = {outer: list(rows)} if nested else list(rows)
+        prompt = f"Write the rows as JSON{' below ' + outer if nested else ''}."
+        return Exercise(f"{prompt}\n\n" + "\n".join(lines), canonical_json(answer))
+
+    def _value(self, draws: Draws) -> JsonValue:
+        """Return a random value: a number as measurements have them, or words of the pack."""
+        if draws.chance(0.5):
+            return _number(draws)
+        return draws.pick(self._terms)
+
+    @cached_property
+    def _terms(self) -> list[str]:
+        pack = self._pack
+        return sorted({*pack.drugs, *pack.labs, *pack.vitals, *pack.symptoms, *pack.findings, *pack.history})
+
+    @cached_property
+    def _glossary(self) -> list[Callable[[Draws], tuple[str, JsonValue]]]:
+        """Return one maker a glossary entry: what is said, and what is written for it."""
+        pack, spoken = self._pack, self._spoken
+        makers: list[Callable[[Draws], tuple[str, JsonValue]]] = []
+
+        def phrase(said: tuple[str, ...], term: JsonValue) -> None:
+            makers.append(lambda draws: (draws.pick(said), term))
+
+        for name, symptom in pack.symptoms.items():
+            phrase(symptom.says, name)
+            phrase((*symptom.asks, *symptom.denies), name)
+        for table in (pack.occasions, pack.findings, pack.history):
+            for name, entry in table.items():
+                phrase(entry.says, name)
+        for study, results in pack.studies.items():
+            for result, entry in results.items():
+                phrase(entry.says, f"{study}: {result}")
+        for text, said in pack.plan_says.items():
+            phrase(said, text)
+        for presentation in (p for condition in pack.conditions.values() for p in condition.presentations.values()):
+            diagnosis = presentation.diagnosis
+            phrase(diagnosis.says, f"{diagnosis.name}, {diagnosis.status}")
+        for name, measure in (*pack.labs.items(), *pack.vitals.items()):
+            makers.append(_measured(name, measure.says, measure.unit, measure.unit_says, measure.decimals))
+        for name, drug in pack.drugs.items():
+            units = spoken.units.get(drug.unit, drug.unit)
+            for step in drug.ladder:
+                often = spoken.frequencies.get(step.frequency, (step.frequency,))
+                written = f"{name} {step.dose} {drug.unit} {drug.route} {step.frequency}"
+                makers.append(_dosed((name, *drug.brands), str(step.dose), units, often, written))
+        return makers
+
+
+def vocabulary_texts(corpus: Corpus, encounters: int) -> Iterator[str]:
+    """Yield the texts that the tokenizer's vocabulary is chosen on: transcripts and notes of so many encounters, and
+    exercises."""
+    for index in range(encounters):
+        encounter = corpus.encounter(index)
+        yield encounter.source.text
+        yield canonical_json(encounter.target)
+        yield corpus.exercise(index).prompt.partition("\n")[0]
+
+
+def _measured(
+    name: str, says: tuple[str, ...], unit: str, unit_says: str, decimals: int
+) -> Callable[[Draws], tuple[str, JsonValue]]:
+    def make(draws: Draws) -> tuple[str, JsonValue]:
+        value = _number(draws, decimals)
+        return f"{draws.pick(says)}, {_aloud(draws, value)} {unit_says}".strip(), f"{name} {value} {unit}"
+
+    return make
+
+
+def _dosed(
+    names: tuple[str, ...], dose: str, units: str, often: tuple[str, ...], written: str
+) -> Callable[[Draws], tuple[str, JsonValue]]:
+    return lambda draws: (f"{draws.pick(names)}, {dose} {units}, {draws.pick(often)}", written)
+
+
+def _sentence(draws: Draws, words: str) -> str:
+    """Return words as part of a sentence, or as they are."""
+    start = draws.pick(("", "", "Well, ", "So, ", "And ", "Okay. ", "Let me see, ", "Um, "))
+    return f"{start}{words}{draws.pick(('.', '.', '?', ', yes.'))}"
+
+
+def _number(draws: Draws, decimals: int | None = None) -> int | float:
+    """Return a number with one to four digits, and up to two decimals."""
+    places = draws.below(3) if decimals is None else decimals
+    whole = draws.below(10 ** (1 + draws.below(3 if places else 4)))
+    if not places:
+        return whole
+    value = whole + draws.below(10**places) / 10**places
+    return int(value) if value == int(value) else round(value, places)
+
+
+def _aloud(draws: Draws, value: JsonValue) -> str:
+    """Return a value as it is said: numbers in words at times."""
+    if not isinstance(value, int | float) or value >= 1000 or not draws.chance(0.3):
+        return str(value)
+    return number_words(value)
+
+
+def _continuations(draws: Draws, text: str) -> tuple[str, str]:
+    """Ask for what follows the words given, one to five times."""
+    words = text.split()
+    a, b = draws.shuffled(_KEYS)[:2]
+    rows: list[JsonValue] = []
+    cues = []
+    for _ in range(1 + draws.below(5)):
+        at = draws.below(max(1, len(words) - 12))
+        cue, found = " ".join(words[at : at + 3]), " ".join(words[at + 3 : at + 4 + draws.below(8)])
+        cues.append(cue)
+        rows.append({a: cue, b: found})
+    return f"Write what follows these words, as {a} and {b}: {' / '.join(cues)}.", canonical_json(rows)
+
+
+def _numbers(draws: Draws, text: str) -> tuple[str, str]:
+    """Ask for every number, in order, with the words before and after it."""
+    words = text.replace("\n", " ").split(" ")
+    a, b, c = draws.shuffled(_KEYS)[:3]
+    rows: list[JsonValue] = []
+    for i, word in enumerate(words):
+        bare = word.strip(".,?")
+        if bare.replace(".", "", 1).isdigit() and len(bare) < 9:
+            value = float(bare) if "." in bare else int(bare)
+            rows.append({a: " ".join(words[max(0, i - 2) : i]), b: value, c: " ".join(words[i + 1 : i + 3])})
+    return f"List the numbers as {b}, with {a} before and {c} after.", canonical_json(rows[:8])
+
+
+def _openings(draws: Draws, text: str) -> tuple[str, str]:
+    """Ask for the first words of all turns of one speaker."""
+    who = draws.pick(("doctor", "patient"))
+    count = 3 + draws.below(4)
+    turns = [line.partition("] ")[2] for line in text.split("\n") if line.startswith(f"[{who}]")]
+    key = draws.pick(_KEYS)
+    answer: JsonValue = {key: [" ".join(turn.split()[:count]) for turn in turns[:10]]}
+    return f"List how the {who} starts, {count} words each, below {key}.", canonical_json(answer)
+
+
+def _quote(draws: Draws, text: str) -> tuple[str, str]:
+    """Ask for one turn, given its first words."""
+    turn = draws.pick([line for line in text.split("\n") if line])
+    start = " ".join(turn.split()[:4])
+    return f"Quote the turn that starts with: {start}", turn
