@@ -1,8 +1,7 @@
 """How fast the simulator writes, and how much memory it takes, on one core.
 
-Speed is CPU time (``time.process_time``), so that neighbours on the machine matter little; it is given in encounters per
-second and as a multiple of the time that ``sample_scenario`` alone takes in the same run, which can be compared between
-machines.
+Speed is CPU time (``time.process_time``), so that neighbours on the machine matter little. It is given in encounters a
+second, and as a multiple of what ``sample_scenario`` takes in the same run, which compares between machines.
 Run with ``python -m benchmarks.simulator``.
 """
 

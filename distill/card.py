@@ -37,9 +37,9 @@ class TrainMetrics(Record):
     versions: dict[str, str]
 
 
-_SIMULATOR = """The notes and transcripts that it learned from were written by the simulator, a grammar without a language
-model. They prove that the pipeline works. They say nothing about clinical quality: this student is not fit for any use
-with patients.
+_SIMULATOR = """The notes and transcripts that it learned from were written by the simulator, a grammar without a
+language model. They prove that the pipeline works. They say nothing about clinical quality: this student is not fit for
+any use with patients.
 """
 _SERVER = """The notes and transcripts that it learned from were written by a language model. Nobody has reviewed this
 student for use with patients: it is not fit for it.

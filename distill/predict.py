@@ -28,7 +28,7 @@ HEADROOM = 1.25
 
 
 class TrainedStudent(Record):
-    """What lies beside an adapter: what it was trained from. A path stands in it only where the user brought the base."""
+    """What lies beside an adapter: what it was trained from. It holds a path only where the user brought the base."""
 
     student: Student
     base_sha256: str | None
@@ -79,7 +79,8 @@ def load_student(adapter: Path, *, base: str | None = None, device: str | None =
     found = base_sha256(student)
     if trained.base_sha256 is not None and found != trained.base_sha256:
         raise UserError(
-            f"{adapter} was trained on other weights of {student.name} than those on this machine; train it again, or say where they are"
+            f"{adapter} was trained on other weights of {student.name} than those here; "
+            "train it again, or say where they are"
         )
     model = load_model(student, device=device or pick_device())
     quiet_hub()

@@ -64,7 +64,7 @@ def table_lines(results: Results) -> list[str]:
     columns, rows = overview(results)
     cells = [["system", *columns]]
     for row in rows:
-        values = [f"{c.mean:.1f} [{c.low:.1f}, {c.high:.1f}]" if c else "-" for c in row.cells]
+        values = [f"{c.mean:.2f} [{c.low:.1f}, {c.high:.1f}]" if c else "-" for c in row.cells]
         cells.append([row.system, *values])
     widths = [max(len(line[i]) for line in cells) for i in range(len(cells[0]))]
     return [

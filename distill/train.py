@@ -250,7 +250,7 @@ def _lora(student: Student) -> LoraConfig:
 
 def _dataset(fitted: Fitted) -> Dataset:
     """Return examples as the trainer reads them; the label -100 keeps a token out of the loss."""
-    from datasets import Dataset  # type: ignore[import-untyped]  # datasets ships no types
+    from datasets import Dataset
 
     return Dataset.from_list(
         [

@@ -7,7 +7,7 @@ import json
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from pydantic import JsonValue
@@ -165,11 +165,13 @@ PLACES: list[list[str | int]] = [
 ]
 
 
+@settings(deadline=None, derandomize=True)
 @given(st.dictionaries(ANY_TEXT, ANY_JSON, max_size=5))
 def test_no_json_object_makes_it_raise(target: dict[str, JsonValue]) -> None:
     assert isinstance(CHECK(encounter(target)), Rejection)
 
 
+@settings(deadline=None, derandomize=True)
 @given(st.sampled_from(PLACES), ANY_JSON)
 def test_no_json_inside_a_note_makes_it_raise_and_what_passes_can_be_written(
     path: list[str | int], value: JsonValue

@@ -1,7 +1,7 @@
 """A random Llama of about a million parameters, made on the spot: ``python -m tests.tiny_llama DIR``.
 
-It writes nonsense. Served by a real vLLM it shows that the server starts, that its decoding is constrained, and that every candidate is
-decided; nothing else can be read from what it writes.
+It writes nonsense, in short strings. Served by a real vLLM it shows that the server starts, that its decoding is
+constrained, and that every candidate is decided; nothing else can be read from what it writes.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def _corpus() -> Iterator[str]:
 
 
 def make_tiny_llama(folder: Path, vocabulary: int = 1024, seed: int = 0) -> Path:
-    """Write configuration, weights (safetensors) and tokenizer of a random Llama into a folder, and return the folder."""
+    """Write configuration, weights (safetensors) and tokenizer of a random Llama into a folder; return the folder."""
     import torch
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
@@ -64,14 +64,22 @@ def make_tiny_llama(folder: Path, vocabulary: int = 1024, seed: int = 0) -> Path
         num_key_value_heads=1,
         head_dim=64,
         max_position_embeddings=CONTEXT,
-        tie_word_embeddings=True,
+        tie_word_embeddings=False,
         bos_token_id=fast.bos_token_id,
         eos_token_id=fast.eos_token_id,
         pad_token_id=fast.pad_token_id,
         dtype=torch.bfloat16,
     )
     folder.mkdir(parents=True, exist_ok=True)
-    model = LlamaForCausalLM(config).to(torch.bfloat16)
+    model = LlamaForCausalLM(config)
+    ends = [i for token, i in fast.get_vocab().items() if token.startswith(('"', "]"))]
+    with torch.no_grad():
+        # One hidden dimension is the same everywhere and stands for "end what is open": without it nearly every string
+        # would run to its bound, and a note take thousands of tokens.
+        model.model.embed_tokens.weight[:, 0] = 1.0
+        model.lm_head.weight[:, 0] = 0.0
+        model.lm_head.weight[ends, 0] = 0.25
+    model.bfloat16()
     model.save_pretrained(folder, safe_serialization=True)
     fast.save_pretrained(folder)
     return folder

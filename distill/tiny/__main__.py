@@ -29,7 +29,7 @@ def main() -> None:
 
     def report(stage: str, step: int, steps: int, loss: float) -> None:
         nonlocal last
-        if time.monotonic() - last >= 10 or step == steps:
+        if time.monotonic() - last >= 10 or step in (1, steps):
             last = time.monotonic()
             print(f"{last - started:5.0f} s  {stage} {step}/{steps}  loss {loss:.3f}", file=sys.stderr, flush=True)
 

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import torch
 from torch.nn.functional import cross_entropy
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
+from distill.tiny.circuit import induction_llama
 from distill.tiny.corpus import SEED, Corpus, vocabulary_texts
 from distill.tiny.curriculum import Report, copy_curriculum
 from distill.tiny.tokenizer import ASSISTANT, END, PAD, SPECIAL, USER, train_tokenizer
@@ -32,10 +33,10 @@ class Plan:
     heads: int = 5
     intermediate: int = 416
     context: int = 4096
-    steps: int = 2200
+    steps: int = 700
     """Optimiser steps on the corpus."""
     tokens_a_step: int = 3072
-    learning_rate: float = 2e-3
+    learning_rate: float = 1.5e-3
     prompt_weight: float = 0.2
     """Of a prompt's token in the loss, where an answer's weighs 1."""
 
@@ -45,30 +46,19 @@ def make_tokenizer(plan: Plan, corpus: Corpus) -> PreTrainedTokenizerFast:
     return train_tokenizer(vocabulary_texts(corpus, plan.vocabulary_encounters), plan.vocabulary, plan.context)
 
 
-def random_model(plan: Plan, vocabulary: int) -> LlamaForCausalLM:
-    """Return a Llama with random weights: normal, with standard deviation 1/sqrt(n) for embeddings and 0.5/sqrt(n) for
-    layers."""
+def make_model(plan: Plan, vocabulary: int) -> LlamaForCausalLM:
+    """Return the plan's model before any training."""
     torch.manual_seed(plan.seed)
-    model = LlamaForCausalLM(
-        LlamaConfig(
-            vocab_size=vocabulary,
-            hidden_size=plan.hidden,
-            num_hidden_layers=plan.layers,
-            num_attention_heads=plan.heads,
-            num_key_value_heads=plan.heads,
-            intermediate_size=plan.intermediate,
-            max_position_embeddings=plan.context,
-            tie_word_embeddings=True,
-            bos_token_id=None,
-            eos_token_id=SPECIAL.index(END),
-            pad_token_id=SPECIAL.index(PAD),
-        )
+    return induction_llama(
+        vocabulary=vocabulary,
+        hidden=plan.hidden,
+        layers=plan.layers,
+        heads=plan.heads,
+        intermediate=plan.intermediate,
+        context=plan.context,
+        pad=SPECIAL.index(PAD),
+        end=SPECIAL.index(END),
     )
-    for name, weights in model.named_parameters():
-        if weights.ndim == 2:
-            scale = 1.0 if "embed" in name else 0.5
-            torch.nn.init.normal_(weights, std=scale / weights.shape[1] ** 0.5)
-    return model
 
 
 def read_corpus(
@@ -143,7 +133,7 @@ def build(plan: Plan, out: Path, report: Report) -> None:
 
     corpus = Corpus(plan.specialty)
     tokenizer = make_tokenizer(plan, corpus)
-    model = random_model(plan, len(tokenizer))
+    model = make_model(plan, len(tokenizer))
     model.train()
     copy_curriculum(model, first=len(SPECIAL), seed=plan.seed, report=noted)
     read_corpus(model, tokenizer, corpus, plan, noted)
@@ -181,14 +171,17 @@ def save(
 def _readme(plan: Plan, parameters: int) -> str:
     return f"""# The base of the student `tiny`
 
-A Llama of {parameters:,} parameters (hidden {plan.hidden}, {plan.layers} layers, {plan.heads} heads, vocabulary {plan.vocabulary}),
-made from random weights by `python -m distill.tiny --out DIR`. It exists so that the whole pipeline can be run and
-tested on two cores without a download. It is not fit for any use with patients.
+A Llama of {parameters:,} parameters (hidden {plan.hidden}, {plan.layers} layers, {plan.heads} heads,
+vocabulary {plan.vocabulary}), made by `python -m distill.tiny --out DIR`. It exists so that the whole pipeline can be
+run and tested on two cores without a download. It is not fit for any use with patients.
+
+Its weights start at random but for an induction circuit in the first two layers (`distill/tiny/circuit.py`).
 
 ## What it has seen
 
 1. Random tokens, repeated (`distill/tiny/curriculum.py`): here it learns to copy.
-2. {plan.steps} steps on exercises (`distill/tiny/corpus.py`), with loss on the prompts too, at a weight of {plan.prompt_weight}:
+2. {plan.steps} steps on exercises (`distill/tiny/corpus.py`), with loss on the prompts too (weight
+   {plan.prompt_weight}):
    - the simulator's transcripts, from scenario seed {SEED} of the pack `{plan.specialty}`, far from the seeds of runs,
      with questions that are answered in the transcript's own words: quote a turn, go on from given words, list the
      numbers with the words around them, list how one speaker's turns start;

@@ -75,7 +75,7 @@ class Corpus:
     def _on_transcript(self, draws: Draws, index: int) -> Exercise:
         """Return questions about a transcript, a part of it as a rule, that are answered in its own words."""
         turns = self.encounter(index).source.text.split("\n")
-        if draws.chance(0.7):
+        if draws.chance(0.6):
             first = draws.below(max(1, len(turns) - 6))
             turns = turns[first : first + 4 + draws.below(8)]
         text = "\n".join(turns)

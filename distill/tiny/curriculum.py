@@ -1,9 +1,7 @@
-"""The first stage of the tiny base: learning to copy, on random tokens alone.
+"""The first part of the tiny base's training: to copy, on random tokens alone.
 
 Every row is a span of random tokens, repeated: what comes next can only be known by finding the last time that it came.
-The loss stands still for a thousand steps and then falls within a few dozen: induction heads have formed (Olsson et
-al., "In-context Learning and Induction Heads", 2022). A student from random weights that is trained on notes alone
-learns their form and never learns to copy facts.
+A student from random weights that is trained on notes alone learns their form and never learns to copy facts.
 """
 
 from __future__ import annotations
@@ -35,9 +33,9 @@ class CopyStage:
 
 
 STAGES = (
-    CopyStage(shortest=4, longest=12, width=48, rows=64, learning_rate=3e-3, steps=4000, until=0.2),
-    CopyStage(shortest=8, longest=48, width=128, rows=24, learning_rate=2e-3, steps=1000, until=0.1),
-    CopyStage(shortest=32, longest=256, width=512, rows=6, learning_rate=1e-3, steps=300, until=0.05),
+    CopyStage(shortest=4, longest=48, width=128, rows=24, learning_rate=1e-3, steps=150, until=0.25),
+    CopyStage(shortest=32, longest=256, width=512, rows=6, learning_rate=1e-3, steps=120, until=0.25),
+    CopyStage(shortest=100, longest=600, width=1280, rows=2, learning_rate=1e-3, steps=60, until=0.25),
 )
 
 
@@ -74,7 +72,7 @@ def _steps(
     for step in range(1, stage.steps + 1):
         rows, span = copy_rows(stage, vocabulary, first, generator)
         for group in optimiser.param_groups:
-            group["lr"] = stage.learning_rate * min(1.0, step / 100)
+            group["lr"] = stage.learning_rate * min(1.0, step / 20)
         keep = stage.width - span
         logits = model(rows, logits_to_keep=keep + 1, use_cache=False).logits[:, :-1]
         loss = cross_entropy(logits.reshape(-1, vocabulary), rows[:, -keep:].reshape(-1))

@@ -28,6 +28,7 @@ _MAPS = {"properties", "$defs"}
 _ENDS = {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"}
 _BY_TYPE = {"additionalProperties", "items", "minItems", "maxItems", "pattern", "minLength", "maxLength", *_ENDS}
 _CLASS = re.compile(r"\[(?:[^\]\\]|\\.)+\]")
+_OPTIONAL = re.compile(r"(?<!\\)\(((?:[^()|\[\\]|\\.|\[(?:[^\]\\]|\\.)+\])+)\)\?")
 _UNBOUNDED = re.compile(r"(?<!\\)[*+]|\{\d+,\}")
 
 
@@ -92,7 +93,12 @@ def _schema(schema: JsonObject, bounds: Bounds, where: str) -> JsonObject:
         case "number" | "integer":
             result |= _number(schema)
         case "string" if "enum" not in schema and "const" not in schema:
-            result["pattern"] = _pattern(schema, bounds, where)
+            patterns = _expanded(_pattern(schema, bounds, where))
+            if len(patterns) == 1:
+                result["pattern"] = patterns[0]
+            else:
+                del result["type"]
+                result["anyOf"] = [{"type": "string", "pattern": pattern} for pattern in patterns]
         case "string" | "boolean" | "null":
             pass
         case None if not result.keys().isdisjoint(("enum", "const", "$ref", "anyOf")):
@@ -134,6 +140,18 @@ def _pattern(schema: JsonObject, bounds: Bounds, where: str) -> str:
     if _CLASS.fullmatch(own) is None:
         raise UserError(f"schema {where}: bound the pattern {pattern!r}, or make it one character class, ^[…]+$")
     return f"^{_safe_class(own)}{{{max(low, 1) if quantifier == '+' else low},{high}}}$"
+
+
+def _expanded(pattern: str) -> list[str]:
+    """Return patterns without optional groups that together mean the same.
+
+    xgrammar 0.2.8 gets ``(…)?`` wrong: under ``^[0-9]([.][0-9A-Z]{1,4})?$`` it also admits the group without its dot.
+    """
+    found = _OPTIONAL.search(pattern)
+    if found is None:
+        return [pattern]
+    before, after = pattern[: found.start()], pattern[found.end() :]
+    return [*_expanded(before + after), *_expanded(before + found[1] + after)]
 
 
 @cache

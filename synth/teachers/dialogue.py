@@ -20,6 +20,7 @@ _ANSWERS = ("no", "yes", "yeah", "nope", "not", "never", "just", "nothing")
 _PERSON = {"your": "my", "yours": "mine", "yourself": "myself", "you're": "I'm", "you've": "I've", "you'd": "I'd"}
 _CALM = ("continue", "order", "advise", "follow-up")
 """Plan actions that leave a follow-up as it was: no news to be worried by."""
+_DOING = ("being ", "dozing ", "feeling ", "getting ", "having ", "losing ", "passing ", "seeing ", "throwing ")
 _SMALL_TALK = ("small_wait", "small_weather", "small_way", "small_mood")
 
 
@@ -37,7 +38,11 @@ class Dialogue:
         self._speech = Speech(pack, grammar.spoken, state.draws)
         self._examination = Examination(pack, chart, self._script, self._speech)
         presentation = pack.conditions[scenario.condition].presentations[scenario.presentation]
-        calm = scenario.visit == "follow-up" and all(plan.action in _CALM for plan in chart.plans)
+        calm = (
+            scenario.visit == "follow-up"
+            and all(plan.action in _CALM for plan in chart.plans)
+            and any(mark in presentation.diagnosis.status for mark in grammar.spoken.good_news)
+        )
         self._assessment = Assessment(pack, chart, presentation.diagnosis, calm, self._script, self._speech)
         self._to_ask = [symptom for symptom in chart.symptoms if symptom.name != chart.complaint.name]
         self._volunteered: SymptomFact | None = None
@@ -51,7 +56,7 @@ class Dialogue:
             topic()
         for topic in rest:
             topic()
-            self._script.breathe(0.35)
+            self._script.breathe(0.25)
         return self._script.turns()
 
     def _order(self) -> tuple[list[Topic], list[Topic]]:
@@ -59,7 +64,8 @@ class Dialogue:
         draws, examination = self._draws, self._examination
         opening: list[Topic] = [self._greet, self._complain]
         late_identity = draws.chance(0.6)
-        opening.insert(2 if late_identity else 1, partial(self._identify, 3 if late_identity else 2))
+        ways = 3 if late_identity and self._chart.complaint.name in self._pack.symptoms else 2
+        opening.insert(2 if late_identity else 1, partial(self._identify, ways))
         if vitals_first := draws.chance(0.3):
             opening.insert(1 + draws.below(3), examination.vitals)
         groups = self._volunteered_apart()
@@ -80,7 +86,7 @@ class Dialogue:
         if history:
             middle.insert(middle.index(history[0]), self._turn_to_history)
         exam = partial(examination.examine, not vitals_first, partial(self._ask_during_exam, during_exam))
-        late: list[Topic] = [*early, *middle, exam]
+        late: list[Topic] = [*early, exam, *middle] if draws.chance(0.12) else [*early, *middle, exam]
         if follow_up and draws.chance(0.35):
             late.insert(draws.below(2) if early else 0, examination.results)
         else:
@@ -120,6 +126,7 @@ class Dialogue:
             script.say("patient", reply)
             if reply.endswith("?"):
                 script.doctor("small_mood_answer")
+        script.settle()
 
     def _identify(self, ways: int) -> None:
         """Let age and sex be heard: asked, dictated, or (the third way) brought up by the patient."""
@@ -145,7 +152,8 @@ class Dialogue:
                 self._tell_duration(complaint.duration)
         if self._volunteered is not None:
             script.patient("volunteer", say=self._fresh(self._pack.symptoms[self._volunteered.name].says))
-        script.acknowledge(0.35, "empathy")
+        if complaint.name in self._pack.symptoms:
+            script.acknowledge(0.35, "empathy")
 
     def _complain_of_symptom(self, says: Sequence[str]) -> None:
         script, draws, duration = self._script, self._draws, self._chart.complaint.duration
@@ -187,7 +195,7 @@ class Dialogue:
         script, draws = self._script, self._draws
         script.acknowledge(0.3)
         symptoms = [self._pack.symptoms[fact.name] for fact in group]
-        asked = dict(zip("abc", [draws.pick(symptom.asks) for symptom in symptoms], strict=False))
+        asked = dict(zip("abc", [draws.pick(_askable(symptom.asks)) for symptom in symptoms], strict=False))
         echo = {key: _mine(text) for key, text in asked.items()}
         script.doctor((one, "ask_two", "ask_three")[len(group) - 1], **asked)
         denies = [
@@ -268,9 +276,14 @@ class Dialogue:
                 self._answer("answer_more", "answer_bare", say)
 
     def _social(self, facts: Sequence[HistoryFact]) -> None:
+        by: dict[str, list[HistoryFact]] = {}
         for fact in self._draws.shuffled(facts):
             habit = next((name for name, marks in self._habits.items() if any(m in fact.name for m in marks)), "social")
-            self._tell(f"ask_{habit}", [fact])
+            by.setdefault(habit, []).append(fact)
+        if "tobacco" in by and "alcohol" in by and self._draws.chance(0.6):
+            self._tell("ask_smoke_drink", [*by.pop("tobacco"), *by.pop("alcohol")])
+        for habit, told in by.items():
+            self._tell(f"ask_{habit}", told)
 
     # -- medications
 
@@ -317,6 +330,11 @@ class Dialogue:
         phrase = self._draws.pick([say for say in says if say not in self._told] or says)
         self._told.add(phrase)
         return phrase
+
+
+def _askable(asks: Sequence[str]) -> Sequence[str]:
+    """Return the phrases that follow ``any`` without a stumble, where there are such."""
+    return [ask for ask in asks if not ask.startswith(_DOING)] or asks
 
 
 def _mine(ask: str) -> str:

@@ -31,6 +31,8 @@ class Spoken(Record):
     frequencies: dict[str, tuple[str, ...]]
     vitals: dict[str, tuple[str, str]]
     """Vital signs that are derived, not listed in a pack: name and unit, as said."""
+    good_news: tuple[str, ...]
+    """Fragments of a diagnosis's status that a patient is glad to hear."""
     habits: dict[str, tuple[str, ...]]
     """Subject of a social history → fragments of the terms that belong to it."""
 

@@ -10,13 +10,15 @@ from synth.teachers.grammar import Expansion, Grammar
 
 _ABBREVIATED = (" a.m", " p.m", "vs")
 """What a full stop follows without ending a sentence."""
+_LONG = 40
+"""Characters after which a listener may be expected to stir."""
 Speaker = Literal["doctor", "patient"]
 
 
 class Script:
     """Collects the turns of one dialogue; what one speaker says in a row becomes one turn."""
 
-    __slots__ = ("_grammar", "_slots", "_speaker", "_state", "_trouble", "_turns", "draws")
+    __slots__ = ("_grammar", "_owed", "_slots", "_speaker", "_state", "_trouble", "_turns", "draws")
 
     def __init__(self, grammar: Grammar, state: Expansion, slots: dict[str, str]) -> None:
         self._grammar = grammar
@@ -24,6 +26,8 @@ class Script:
         self._slots = slots
         self._turns: list[list[str]] = []
         self._speaker: Speaker | None = None
+        self._owed = False
+        """Whether the patient has said something that deserves an acknowledgement."""
         self._trouble = False
         self.draws: Draws = state.draws
 
@@ -46,6 +50,11 @@ class Script:
         else:
             self._turns.append([text])
             self._speaker = speaker
+        self._owed = speaker == "patient"
+
+    def settle(self) -> None:
+        """Note that what the patient said last was small talk, and wants no acknowledgement."""
+        self._owed = False
 
     def mark_trouble(self) -> None:
         """Note that the patient has just told of a complaint, which no one answers with cheer."""
@@ -53,14 +62,15 @@ class Script:
 
     def acknowledge(self, probability: float, rule: str = "ack") -> None:
         """Let the doctor take note of an answer now and then; never on top of words of the doctor's own."""
-        if self._speaker == "patient" and self.draws.chance(probability):
+        if self._owed and self.draws.chance(probability):
             self.doctor("ack_trouble" if self._trouble and rule == "ack" else rule)
         self._trouble = False
 
     def breathe(self, probability: float) -> None:
         """Let the patient put in a word now and then where the doctor has held the floor."""
-        if self._speaker == "doctor" and self.draws.chance(probability):
+        if self._speaker == "doctor" and sum(map(len, self._turns[-1])) > _LONG and self.draws.chance(probability):
             self.patient("backchannel")
+            self.settle()
 
     def turns(self, first: Speaker = "doctor") -> tuple[Turn, ...]:
         """Return the turns, which alternate from the first speaker on."""
@@ -78,6 +88,11 @@ def capitalise(text: str) -> str:
         if mark in text:
             first, *rest = text.split(mark)
             for part in rest:
-                first += mark + (part if first.endswith(_ABBREVIATED) else part[:1].upper() + part[1:])
+                first += mark + (part if first.endswith(_ABBREVIATED) else _upper(part))
             text = first
-    return text[:1].upper() + text[1:]
+    return _upper(text)
+
+
+def _upper(text: str) -> str:
+    """Return a text with a capital first letter; words such as ``eGFR`` stay as they are."""
+    return text if text[1:2].isupper() else text[:1].upper() + text[1:]

@@ -70,4 +70,10 @@ async def open_teacher(request: TeacherRequest) -> Teacher:
         from synth.teachers.simulator import Simulator
 
         return Simulator(request.pack, request.seed, request.task)
-    raise NotImplementedError
+    if request.teacher.name == "vllm":
+        from synth.teachers.vllm import open_managed
+
+        return await open_managed(request)
+    from synth.teachers.server import open_server
+
+    return await open_server(request)

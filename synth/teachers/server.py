@@ -6,6 +6,7 @@ source is read as lines, and the target is asked for again until it holds under 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Literal, TypeVar
@@ -27,11 +28,14 @@ from synth.records import (
     Transcript,
     Usage,
 )
+from synth.teachers.base import TeacherRequest
 from synth.teachers.chat import ChatClient, Patience, Refused, unknown_model
 from synth.teachers.decoding import decoding_schema, turns_schema
 from synth.teachers.replies import Reply, UnusableReply, finished, read_lines, read_object, read_turns
 
 T = TypeVar("T")
+TIMEOUT = 600.0
+"""Seconds for one request: a long transcript from a busy server takes minutes, a hang must end."""
 Stage = Literal["source", "target"]
 _AT_START = Patience(first=0.2, longest=2.0, budget=5.0, tries=2)
 _PROOF = "q7-unlikely-x"
@@ -96,9 +100,9 @@ def facts_by_kind(facts: tuple[Fact, ...]) -> dict[str, list[Fact]]:
 
 
 def problem_codes(pack: Pack) -> list[tuple[str, str]]:
-    """Return the ICD-10-CM codes of a pack with the names of their problems, in the order of the codes."""
+    """Return the ICD-10-CM codes of a pack, each with a problem and its status, in the order of the codes."""
     found = {
-        (presentation.diagnosis.icd10cm, presentation.diagnosis.name)
+        (presentation.diagnosis.icd10cm, f"{presentation.diagnosis.name}: {presentation.diagnosis.status}")
         for condition in pack.conditions.values()
         for presentation in condition.presentations.values()
     }
@@ -174,7 +178,7 @@ class ServerTeacher:
         self.notice = (
             "decoding is constrained by the schema"
             if proved
-            else "decoding is not constrained, as the server ignores response_format; what does not hold is asked for again"
+            else "decoding is not constrained: the server ignores response_format; what does not hold is asked again"
         )
         return proved
 
@@ -262,7 +266,8 @@ class ServerTeacher:
         return _messages(self._target_system, self._render("target.user", transcript=source.text))
 
     def _render(self, name: str, **values: object) -> str:
-        return render_prompt(f"{self._task.prompts}/{name}.md.j2", **values)
+        text = render_prompt(f"{self._task.prompts}/{name}.md.j2", **values)
+        return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
 
 
 def _proof() -> JsonObject:
@@ -298,15 +303,30 @@ def _shown(contract: JsonObject) -> str:
     return canonical_json({key: value for key, value in contract.items() if key not in ("$schema", "$id", "title")})
 
 
-async def open_server(request: TeacherRequest, gone: Callable[[], str | None] | None = None) -> ServerTeacher:
-    """Return the teacher behind the endpoint of a request, probed and ready to write.
+async def open_server(request: TeacherRequest) -> ServerTeacher:
+    """Return the teacher behind the endpoint that a request names, probed and ready to write.
 
     Raises UserError where endpoint or model are missing or wrong, TeacherUnavailable where nothing answers there.
     """
-    config = request.teacher
-    if request.endpoint is None or config.model is None:
+    if request.endpoint is None or request.teacher.model is None:
         raise UserError("the server teacher needs --endpoint URL and --model NAME")
-    client = ChatClient(request.endpoint, config.model, timeout=TIMEOUT, concurrency=request.concurrency)
-    sampling = Sampling(request.seed, config.temperature, config.max_tokens, config.attempts)
-    teacher = ServerTeacher(client, request.task, request.pack, sampling)
-    return await ready(teacher, request)
+    client = ChatClient(request.endpoint, request.teacher.model, timeout=TIMEOUT, concurrency=request.concurrency)
+    teacher = ServerTeacher(client, request.task, request.pack, sampling(request))
+    return await probed(teacher, request.notify)
+
+
+async def probed(teacher: ServerTeacher, notify: Callable[[str], None]) -> ServerTeacher:
+    """Return a teacher after its probe, of which the user is told; where that fails, the teacher is closed first."""
+    try:
+        await teacher.probe()
+    except BaseException:
+        await teacher.close()
+        raise
+    notify(teacher.notice)
+    return teacher
+
+
+def sampling(request: TeacherRequest) -> Sampling:
+    """Return how the teacher of a request samples."""
+    teacher = request.teacher
+    return Sampling(request.seed, teacher.temperature, teacher.max_tokens, teacher.attempts)

@@ -18,9 +18,8 @@ class Simulator:
     ``seed`` is the run's and is not used: the scenario carries its own. UserError where the task's grammar is unknown.
     """
 
-    def __init__(self, pack: Pack, seed: int, task: Task) -> None:
+    def __init__(self, pack: Pack, seed: int, task: Task) -> None:  # noqa: ARG002  every teacher is given the run's seed
         self._pack = pack
-        self._seed = seed
         self._task = task
         self._grammar = load_grammar(task.simulator)
         self._identity = TeacherIdentity(name="simulator", model=None, revision=self._grammar.revision)

@@ -118,11 +118,18 @@ class Speech:
         return name, self.number(fact.value), _counted(unit, fact.value)
 
     def lab(self, fact: LabFact) -> dict[str, str]:
-        """Return the slots of a result: name, value, unit."""
+        """Return the slots of a result: name, the verbs that agree with it, value, unit."""
         measure: Measure | None = self._pack.labs.get(fact.name)
         name = self._draws.pick(measure.says) if measure is not None else fact.name
         unit = measure.unit_says if measure is not None else fact.unit
-        return {"lab": name, "value": self.number(fact.value), "unit": f" {_counted(unit, fact.value)}" if unit else ""}
+        plural = name.partition(" at ")[0].partition(" after ")[0].endswith("s")
+        return {
+            "lab": name,
+            "is": "are" if plural else "is",
+            "was": "were" if plural else "was",
+            "value": self.number(fact.value),
+            "unit": f" {_counted(unit, fact.value)}" if unit else "",
+        }
 
     def near_miss(self, fact: LabFact) -> str:
         """Return a misread value one step of its last digit away from zero."""

@@ -32,7 +32,8 @@ class Examination:
         if not spoken:
             return
         script.acknowledge(0.5 if acknowledge else 0.0)
-        script.doctor("vitals_lead")
+        if draws.chance(0.6):
+            script.doctor("vitals_lead")
         while spoken:
             size = draws.pick((1, 2, 2, 3, 3))
             group, spoken = spoken[:size], spoken[size:]
@@ -66,8 +67,9 @@ class Examination:
         """Examine: vital signs where they are still to come, findings, and what is asked meanwhile."""
         script, draws = self._script, self._draws
         script.acknowledge(0.4)
-        script.doctor("to_exam")
-        if draws.chance(0.4):
+        invitation = script.phrase("to_exam")
+        script.say("doctor", invitation)
+        if invitation.endswith("?") or draws.chance(0.3):
             script.patient("exam_ok")
         vitals_last = vitals and draws.chance(0.2)
         if vitals and not vitals_last:
@@ -149,7 +151,7 @@ class Assessment:
         self._script = script
         self._speech = speech
         self._draws = script.draws
-        self._interruption = self._draws.chance(0.25)
+        self._interruption = self._draws.chance(0.2)
         self._teach: list[str] = []
         """What the patient can say back: regimens first."""
 
@@ -206,16 +208,15 @@ class Assessment:
             if say.startswith(("we'll ", "we're ", "we ", "let's ")):
                 self._teach.append(say)
             return say
-        known = plan.action in ("start", "stop", "increase", "decrease", "continue")
-        action = plan.action if known else "other"
         slots = self._speech.regimen(medication)
         now = next((f.medication for f in self._chart.medications if f.medication.name == medication.name), None)
+        known = ("start", "stop", "continue") if now is None else ("start", "stop", "increase", "decrease", "continue")
+        if plan.action not in known:
+            return self._script.phrase("drug_other", **slots)
         if now is not None:
             slots["old"] = self._speech.number(now.dose)
-        if known:
-            self._teach.insert(0, self._script.phrase(f"teach_{action}", **slots))
-        rule = f"drug_{action}_old" if "old" in slots and action in ("increase", "decrease") else f"drug_{action}"
-        return self._script.phrase(rule, **slots)
+        self._teach.insert(0, self._script.phrase(f"teach_{plan.action}", **slots))
+        return self._script.phrase(f"drug_{plan.action}", **slots)
 
     def close(self) -> None:
         """Let the patient say the plan back at times, answer last questions, part."""

@@ -1,8 +1,9 @@
 """The PHI check: an encounter in which anything looks like a Safe Harbor identifier is rejected.
 
-Presidio runs hand-written recognisers (``recognizers.yaml``, ``words.yaml``) without a model and without a network. It is a first
-filter: it knows cues and formats, not meaning, so what it passes is not proven to be free of PHI. ``SAFE_HARBOR`` says class by class
-what it looks for.
+Presidio runs hand-written recognisers (``recognizers.yaml``, ``words.yaml``) without a model and without a network. It
+is a first filter: it knows cues and formats, not meaning, so what it passes is not proven to be free of PHI.
+``SAFE_HARBOR`` says class by class what it looks for. Of a target it reads keys and strings, not numbers: the contract
+bounds those.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ def scan_text(text: str, field: str = "source") -> tuple[PhiFinding, ...]:
 
 
 def scan_fields(fields: Mapping[str, str]) -> tuple[PhiFinding, ...]:
-    """Return the findings in several texts, in their order; the same as ``scan_text`` of each, at a fraction of the time."""
+    """Return the findings in several texts, in order: those of ``scan_text`` on each, at a fraction of the time."""
     from synth.checks.phi.engine import analyze
 
     names = list(fields)
@@ -81,7 +82,7 @@ def engine_versions() -> dict[str, str]:
 
 
 class PhiCheck:
-    """Rejects (``identifier_found``) an encounter whose transcript or note holds anything that looks like an identifier."""
+    """Rejects (``identifier_found``) an encounter in whose transcript or note anything looks like an identifier."""
 
     name = "phi"
 
@@ -117,8 +118,8 @@ def property_names(schema_name: str) -> frozenset[str]:
 def strings(target: JsonObject, known: frozenset[str]) -> Iterator[tuple[str, str]]:
     """Yield JSON pointer and text of every string in a target, in order.
 
-    A key that the contract does not define may itself be an identifier: it is yielded as a text, and stands in pointers as ``?``
-    and its position.
+    A key that the contract does not define may itself be an identifier: it is yielded as a text, and stands in pointers
+    as ``?`` and its position.
     """
     waiting: list[tuple[str, JsonValue]] = [("", target)]
     while waiting:

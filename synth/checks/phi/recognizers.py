@@ -1,4 +1,4 @@
-"""The recognisers of the PHI check, as Presidio classes: patterns with word lists, given names by lookup, loose identifiers.
+"""The recognisers of the PHI check, as Presidio classes: gated patterns, given names by lookup, loose identifiers.
 
 Imports Presidio, and is itself imported only when the first text is scanned.
 """
@@ -6,10 +6,12 @@ Imports Presidio, and is itself imported only when the first text is scanned.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import ClassVar
 
-import regex
+import regex  # type: ignore[import-untyped]  # Presidio's engine; its stubs are a package of their own
 from presidio_analyzer import EntityRecognizer, Pattern, PatternRecognizer, RecognizerResult
 from presidio_analyzer.nlp_engine import NlpArtifacts
 from pydantic import TypeAdapter
@@ -19,6 +21,7 @@ from synth.records import Record
 
 _FOLDER = Path(__file__).resolve().parent
 _FRAGMENT = regex.compile(r"\{([a-z_]+)\}")
+_LETTERS = regex.compile(r"\p{L}+")
 _WORD = regex.compile(r"\p{L}[\p{L}'’]*+")
 
 
@@ -26,7 +29,43 @@ class _PatternEntry(Record):
     name: str
     score: float
     needs: tuple[str, ...] = ()
+    cues: tuple[str, ...] = ()
     regex: str
+
+    def expanded(self, fragments: Mapping[str, str]) -> str:
+        """Return the pattern with its cues and every fragment filled in; KeyError for an unknown fragment."""
+        cue = "|".join(regex.escape(cue, literal_spaces=True).replace(" ", "[ ]") for cue in self.cues)
+        return _expanded(self.regex, {**fragments, "cue": cue})
+
+
+@dataclass(frozen=True, slots=True)
+class _Gated:
+    """A compiled pattern with what a text must contain for it to be worth trying."""
+
+    needs: tuple[str, ...]
+    first_words: frozenset[str]
+    score: float
+    pattern: regex.Pattern[str]
+
+    def may_match(self, text: _Text) -> bool:
+        if self.first_words:
+            return not self.first_words.isdisjoint(text.words)
+        return not self.needs or any(cue in text.folded for cue in self.needs)
+
+
+@dataclass(frozen=True, slots=True)
+class _Text:
+    """A text, case-folded, and the words in it."""
+
+    folded: str
+    words: frozenset[str]
+
+
+@lru_cache(maxsize=1)
+def _read(text: str) -> _Text:
+    # All recognisers see the same text one after the other, so one entry is enough.
+    folded = text.casefold()
+    return _Text(folded, frozenset(_LETTERS.findall(folded)))
 
 
 class _Entry(Record):
@@ -57,21 +96,26 @@ class Words:
 class GatedPatterns(PatternRecognizer):
     """A PatternRecognizer that skips patterns whose cue a text lacks, and drops hits made of nothing but listed words.
 
-    ``analyze`` is its own, for speed, and because Presidio's gives up a pattern that takes long, which here would pass a text
-    unread.
+    ``analyze`` is its own, for speed, and because Presidio's gives up a pattern that takes long, which here would
+    pass a text unread.
     """
 
     def __init__(self, entry: _Entry, fragments: Mapping[str, str], words: Words) -> None:
         self._rejected = frozenset[str]().union(*(words[name] for name in entry.reject))
-        super().__init__(
-            supported_entity=entry.entity,
-            name=f"{entry.entity.lower()} patterns",
-            patterns=[Pattern(p.name, _expanded(p.regex, fragments), p.score) for p in entry.patterns],
-        )
+        self._entity = entry.entity
+        patterns = [Pattern(p.name, p.expanded(fragments), p.score) for p in entry.patterns]
+        name = f"{entry.entity.lower()} patterns"
+        super().__init__(supported_entity=entry.entity, name=name, patterns=patterns)
         self.score_thresholds = {entry.entity: entry.threshold}
-        self._compiled = [
-            (p.needs, p.score, regex.compile(pattern.regex, self.global_regex_flags or 0))
-            for p, pattern in zip(entry.patterns, self.patterns, strict=True)
+        self._keys = _keys(name, self.id)
+        self._gated = [
+            _Gated(
+                p.needs,
+                frozenset(_LETTERS.findall(cue.casefold())[0] for cue in p.cues),
+                p.score,
+                regex.compile(pattern.regex, self.global_regex_flags or 0),
+            )
+            for p, pattern in zip(entry.patterns, patterns, strict=True)
         ]
 
     def analyze(
@@ -82,13 +126,12 @@ class GatedPatterns(PatternRecognizer):
         regex_flags: int | None = None,  # noqa: ARG002  as above
     ) -> list[RecognizerResult]:
         """Return the hits in a text; the flags are those that the patterns were compiled with."""
-        folded = text.casefold()
-        keys = _keys(self)
+        read = _read(text)
         return [
-            RecognizerResult(self.supported_entities[0], *hit.span(), score, recognition_metadata=keys)
-            for needs, score, pattern in self._compiled
-            if not needs or any(cue in folded for cue in needs)
-            for hit in pattern.finditer(text)
+            RecognizerResult(self._entity, hit.start(), hit.end(), gated.score, recognition_metadata=self._keys)
+            for gated in self._gated
+            if gated.may_match(read)
+            for hit in gated.pattern.finditer(text)
             if hit[0] and not self.invalidate_result(hit[0])
         ]
 
@@ -100,10 +143,10 @@ class GatedPatterns(PatternRecognizer):
         return all(_plain(word) in self._rejected for word in found)
 
 
-def _keys(recognizer: EntityRecognizer) -> dict[str, str]:
+def _keys(name: str, identifier: str) -> dict[str, str]:
     return {
-        RecognizerResult.RECOGNIZER_NAME_KEY: recognizer.name,
-        RecognizerResult.RECOGNIZER_IDENTIFIER_KEY: recognizer.id,
+        RecognizerResult.RECOGNIZER_NAME_KEY: name,
+        RecognizerResult.RECOGNIZER_IDENTIFIER_KEY: identifier,
     }
 
 
@@ -125,6 +168,7 @@ class _TokenRecognizer(EntityRecognizer):
     def __init__(self, name: str) -> None:
         super().__init__(supported_entities=[self.entity], name=name)
         self.score_thresholds = {self.entity: self.threshold}
+        self._keys = _keys(name, self.id)
 
     def load(self) -> None:
         """Do nothing: the lists come with the constructor."""
@@ -136,9 +180,8 @@ class _TokenRecognizer(EntityRecognizer):
         nlp_artifacts: NlpArtifacts | None = None,  # noqa: ARG002  as above
     ) -> list[RecognizerResult]:
         """Return the hits in a text."""
-        keys = _keys(self)
         return [
-            RecognizerResult(self.entity, start, end, score, recognition_metadata=keys)
+            RecognizerResult(self.entity, start, end, score, recognition_metadata=self._keys)
             for start, end, score in self.hits(text)
         ]
 
@@ -148,7 +191,11 @@ class _TokenRecognizer(EntityRecognizer):
 
 
 class GivenNames(_TokenRecognizer):
-    """Given names by set lookup, with the capitalised words that follow: an unambiguous one counts in any case and alone."""
+    """Given names by set lookup, with the capitalised words that follow.
+
+    A name that is no other word counts alone and in lower case, as in the output of speech recognition; one that is
+    (``ambiguous``) only before another capitalised word.
+    """
 
     entity = "PERSON"
     _token = regex.compile(r"(?<![\p{L}\d{@._/-])\p{L}{2,24}+(?![\p{L}\d}@_/]|\.\p{L}|-\p{L})")
@@ -203,7 +250,10 @@ class LooseIds(_TokenRecognizer):
         r"|\d+0{3}|(?:19|20)\d\d-(?:19|20)?\d\d|\d{4,5}-\d{3,4}-\d{1,2}|\d{1,3}(?:-\d{1,3})+|\d{5}-[A-Z\d]{2}"
         r"|[CTLS]\d{1,2}-[CTLS]?\d{1,2}|G\d+P\d+)"
     )
-    _coded = regex.compile(r"(?i)\b(?:loinc|snomed|sct|ndc|cpt|hcpcs|rxnorm|cvx|icd|oid|rxcui|omim|nct|dbsnp|pmid|doi|protocol)\b[^\n]{0,24}$")
+    _coded = regex.compile(
+        r"(?i)\b(?:loinc|snomed|sct|ndc|cpt|hcpcs|rxnorm|cvx|icd|oid|rxcui|omim|nct|dbsnp|pmid|doi|protocol)\b"
+        r"[^\n]{0,24}$"
+    )
     _unit = regex.compile(r"(?i)[ ]?(?:mg|mcg|g|ml|units?|iu|k?cal|steps|copies|cells|per|/|%)(?!\p{L})")
 
     def __init__(self) -> None:
@@ -223,7 +273,13 @@ class LooseIds(_TokenRecognizer):
     @staticmethod
     def _is_range(written: str) -> bool:
         low, dash, high = written.partition("-")
-        return bool(dash) and low.isdecimal() and high.isdecimal() and max(len(low), len(high)) < 6 and int(low) < int(high)
+        return (
+            bool(dash)
+            and low.isdecimal()
+            and high.isdecimal()
+            and max(len(low), len(high)) < 6
+            and int(low) < int(high)
+        )
 
 
 def recognizers() -> list[EntityRecognizer]:

@@ -59,8 +59,8 @@ SAFE_HARBOR: tuple[SafeHarborClass, ...] = (
     SafeHarborClass("M", "device identifiers", ("DEVICE_ID",), "UDI, serial and lot numbers by cue, MAC addresses"),
     SafeHarborClass("N", "web addresses", ("URL",), "with scheme, www, or a known top-level domain"),
     SafeHarborClass("O", "IP addresses", ("IP_ADDRESS",), "versions 4 and 6"),
-    SafeHarborClass("P", "biometric identifiers", ("BIOMETRIC_ID",), "phrases that name a template; text holds no more"),
-    SafeHarborClass("Q", "full-face photographs", ("FACE_PHOTO",), "phrases that name one; text holds no more"),
+    SafeHarborClass("P", "biometric identifiers", ("BIOMETRIC_ID",), "phrases that name a template"),
+    SafeHarborClass("Q", "full-face photographs", ("FACE_PHOTO",), "phrases that name one"),
     SafeHarborClass(
         "R",
         "any other unique identifying number, characteristic or code",

@@ -1,0 +1,90 @@
+"""A small random student and a small run, made on the spot for tests that train."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from synth.assets import canonical_json, render_prompt, sha256
+from synth.catalog import load_task
+from synth.packs import load_pack
+from synth.records import Counts, Encounter, Manifest, Split
+from synth.scenarios import sample_scenario
+from synth.teachers.simulator import Simulator
+
+SPLITS: dict[Split, range] = {"train": range(8), "validation": range(8, 10), "test": range(10, 13)}
+
+
+def encounters(indices: range) -> list[Encounter]:
+    """Return the simulator's encounters at some indices of seed 5."""
+    pack = load_pack("endocrinology")
+    teacher = Simulator(pack, 5, load_task("note"))
+    return [teacher.encounter(sample_scenario(pack, 5, index)) for index in indices]
+
+
+def write_run(run: Path, splits: dict[Split, range] | None = None) -> Path:
+    """Write a run directory as ``synth generate`` leaves it, as far as training reads it, and return it."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    (run / "dataset").mkdir(parents=True)
+    renderer = load_task("note").renderer
+    chosen = splits or SPLITS
+    for split, indices in chosen.items():
+        rows = [
+            {
+                "id": encounter.id,
+                "task": encounter.task,
+                "specialty": encounter.scenario.specialty,
+                "condition": encounter.scenario.condition,
+                "source": encounter.source.text,
+                "target": canonical_json(encounter.target),
+                "text": render_prompt(renderer, target=encounter.target),
+                "scenario": encounter.scenario.model_dump_json(),
+            }
+            for encounter in encounters(indices)
+        ]
+        pq.write_table(pa.Table.from_pylist(rows), run / "dataset" / f"{split}.parquet")
+    accepted = sum(map(len, chosen.values()))
+    manifest = Manifest(
+        status="complete",
+        fingerprint=sha256("a test"),
+        versions={},
+        assets={},
+        teacher=encounters(range(1))[0].teacher,
+        seed=5,
+        target_accepted=accepted,
+        counts=Counts(
+            candidates=accepted,
+            accepted=accepted,
+            rejected=0,
+            reasons={},
+            splits={split: len(indices) for split, indices in chosen.items()},
+        ),
+    )
+    (run / "manifest.json").write_text(manifest.model_dump_json(), "utf-8")
+    return run
+
+
+def write_base(folder: Path) -> Path:
+    """Write an untrained base of some ten thousand parameters, with its own tokenizer, and return the folder."""
+    import torch
+
+    from distill.tiny.circuit import induction_llama
+    from distill.tiny.tokenizer import END, PAD, SPECIAL, train_tokenizer
+
+    texts = [text for e in encounters(range(20)) for text in (e.source.text, canonical_json(e.target))]
+    tokenizer = train_tokenizer(texts, vocabulary=600, context=4096)
+    torch.manual_seed(0)
+    model = induction_llama(
+        vocabulary=len(tokenizer),
+        hidden=64,
+        layers=2,
+        heads=4,
+        intermediate=64,
+        context=4096,
+        pad=SPECIAL.index(PAD),
+        end=SPECIAL.index(END),
+    )
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder, save_jinja_files=False)
+    return folder

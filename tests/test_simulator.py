@@ -1,0 +1,400 @@
+"""The simulator: pure, valid, audible, varied."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+
+from synth.assets import canonical_json, load_schema
+from synth.catalog import load_task
+from synth.draws import Draws
+from synth.errors import UserError
+from synth.packs import Pack, load_pack
+from synth.records import (
+    ComplaintFact,
+    DiagnosisFact,
+    Encounter,
+    FindingFact,
+    HistoryFact,
+    LabFact,
+    Medication,
+    MedicationFact,
+    Number,
+    PatientFact,
+    PlanFact,
+    Scenario,
+    StudyFact,
+    SymptomFact,
+    VitalFact,
+)
+from synth.scenarios import sample_scenario
+from synth.teachers.grammar import Expansion, Grammar, load_grammar
+from synth.teachers.simulator import Simulator
+from synth.teachers.speech import number_words
+
+MANY = 1500
+_NUMBER_WORD = (
+    "zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen|seventeen"
+    "|eighteen|nineteen|twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety|hundred|point|minus"
+)
+_NUMBER = re.compile(rf"\d+(?:\.\d+)?|\b(?:{_NUMBER_WORD})(?:[ -](?:{_NUMBER_WORD}))*\b")
+_UNIT_SAID = {"mcg": "microgram", "mg": "milligram", "units": "unit", "g": "gram", "mL": "milliliter"}
+
+
+def simulator(seed: int = 0) -> Simulator:
+    """Return a simulator of the endocrinology pack."""
+    return Simulator(load_pack("endocrinology"), seed, load_task("note"))
+
+
+@cache
+def encounters(count: int) -> tuple[Encounter, ...]:
+    """Return the first encounters of the stream of seed 11."""
+    pack, teacher = load_pack("endocrinology"), simulator()
+    return tuple(teacher.encounter(sample_scenario(pack, 11, index)) for index in range(count))
+
+
+def spoken(encounter: Encounter) -> str:
+    """Return all that was said, in lower case."""
+    return " ".join(turn.text for turn in encounter.source.turns).lower()
+
+
+def hears(text: str, phrases: Sequence[str]) -> bool:
+    """Return whether one of the phrases was said."""
+    return any(phrase.lower() in text for phrase in phrases)
+
+
+def hears_number(text: str, value: Number) -> bool:
+    """Return whether a number was said, in digits or in words."""
+    size = abs(value)
+    ways = [rf"(?<![\d.]){re.escape(str(size))}(?!\.?\d)"]
+    if size < 1000:
+        ways.append(rf"\b{number_words(size)}\b")
+    return any(re.search(way, text) for way in ways)
+
+
+def names_of(pack: Pack, medication: Medication) -> tuple[str, ...]:
+    """Return what a drug may be called."""
+    return (medication.name, *pack.drugs[medication.name].brands)
+
+
+def hears_regimen(pack: Pack, text: str, medication: Medication) -> bool:
+    """Return whether drug, dose, unit, route (where it is not by mouth) and frequency were said."""
+    grammar = load_grammar("encounter").spoken
+    return (
+        hears(text, names_of(pack, medication))
+        and hears_number(text, medication.dose)
+        and _UNIT_SAID.get(medication.unit, medication.unit) in text
+        and hears(text, grammar.frequencies.get(medication.frequency, (medication.frequency,)))
+        and (medication.route == "oral" or hears(text, grammar.routes[medication.route]))
+    )
+
+
+def unheard(pack: Pack, encounter: Encounter) -> Iterator[str]:
+    """Yield the facts of an encounter that its transcript does not carry."""
+    text = spoken(encounter)
+    for fact in encounter.scenario.facts:
+        match fact:
+            case PatientFact():
+                woman = "woman" if fact.sex == "female" else "man"
+                heard = hears_number(text, fact.age) and bool(re.search(rf"\b({fact.sex}|{woman})\b", text))
+            case ComplaintFact():
+                lexicon = pack.symptoms.get(fact.name) or pack.occasions[fact.name]
+                heard = hears(text, lexicon.says)
+                if fact.duration is not None:
+                    count, _, unit = fact.duration.partition(" ")
+                    heard = heard and (f"{count} {unit}" in text or f"{number_words(int(count))} {unit}" in text)
+            case SymptomFact():
+                symptom = pack.symptoms[fact.name]
+                heard = hears(text, symptom.says if fact.present else symptom.asks)
+            case HistoryFact():
+                heard = hears(text, pack.history[fact.name].says)
+            case MedicationFact():
+                heard = hears_regimen(pack, text, fact.medication)
+            case VitalFact():
+                heard = hears_number(text, fact.value)
+            case LabFact():
+                lab = pack.labs[fact.name]
+                heard = hears(text, lab.says) and hears_number(text, fact.value)
+                heard = heard and (fact.value == 1 or lab.unit_says.lower() in text)
+            case StudyFact():
+                heard = hears(text, pack.studies[fact.name][fact.result].says)
+            case FindingFact():
+                heard = hears(text, pack.findings[fact.name].says)
+            case DiagnosisFact():
+                presentation = pack.conditions[encounter.scenario.condition].presentations[
+                    encounter.scenario.presentation
+                ]
+                heard = hears(text, presentation.diagnosis.says)
+            case PlanFact(medication=None):
+                heard = hears(text, pack.plan_says[fact.text])
+            case PlanFact(medication=Medication() as medication):
+                heard = hears(text, names_of(pack, medication))
+                heard = heard and (fact.action == "stop" or hears_regimen(pack, text, medication))
+        if not heard:
+            yield f"{encounter.id}: {fact}"
+
+
+def phrases_of(pack: Pack, scenario: Scenario) -> set[str]:
+    """Return every phrase that a scenario may bring into its transcript from the pack."""
+    grammar = load_grammar("encounter").spoken
+    phrases = {"{{patient_name}}", "{{clinician_name}}", "blood pressure"}
+    for words in (*grammar.frequencies.values(), *grammar.routes.values()):
+        phrases.update(words)
+    phrases.update(grammar.units.values(), *(pair for pair in grammar.vitals.values()))
+    for vital in pack.vitals.values():
+        phrases.update(vital.says, (vital.unit_says,))
+    for fact in scenario.facts:
+        match fact:
+            case SymptomFact() | ComplaintFact() if fact.name in pack.symptoms:
+                symptom = pack.symptoms[fact.name]
+                phrases.update(symptom.says, symptom.denies, symptom.asks)
+                phrases.update(ask.replace("your ", "my ") for ask in symptom.asks)
+            case ComplaintFact():
+                phrases.update(pack.occasions[fact.name].says)
+            case HistoryFact():
+                phrases.update(pack.history[fact.name].says)
+            case MedicationFact() | PlanFact(medication=Medication()):
+                assert fact.medication is not None
+                phrases.update(names_of(pack, fact.medication))
+            case LabFact():
+                phrases.update(pack.labs[fact.name].says, (pack.labs[fact.name].unit_says,))
+            case StudyFact():
+                phrases.update(pack.studies[fact.name][fact.result].says, (fact.name,))
+            case FindingFact():
+                phrases.update(pack.findings[fact.name].says)
+            case PlanFact():
+                phrases.update(pack.plan_says[fact.text])
+            case _:
+                pass
+    phrases.update(pack.conditions[scenario.condition].presentations[scenario.presentation].diagnosis.says)
+    return {phrase.lower() for phrase in phrases if phrase}
+
+
+def templates(pack: Pack, encounter: Encounter) -> set[str]:
+    """Return the sentences of an encounter of four words and more, with numbers and the pack's phrases masked."""
+    text = "\n".join(turn.text for turn in encounter.source.turns).lower()
+    for phrase in sorted(phrases_of(pack, encounter.scenario), key=len, reverse=True):
+        text = re.sub(rf"\b{re.escape(phrase)}\b", "X", text) if len(phrase) < 6 else text.replace(phrase, "X")
+    text = _NUMBER.sub("N", text).replace("N over N", "N")
+    sentences = (re.sub(r"[^\w{}' -]", "", sentence).strip() for sentence in re.split(r"[.?!\n]+", text))
+    return {sentence for sentence in sentences if len(sentence.split()) >= 4}
+
+
+def test_same_scenario_same_encounter() -> None:
+    pack = load_pack("endocrinology")
+    first = [simulator().encounter(sample_scenario(pack, 3, index)) for index in range(20)]
+    teacher = simulator(seed=99)
+    again = [teacher.encounter(sample_scenario(pack, 3, index)) for index in reversed(range(20))]
+    assert first == again[::-1]
+
+
+def test_write_is_encounter() -> None:
+    scenario = sample_scenario(load_pack("endocrinology"), 5, 0)
+    teacher = simulator()
+    written = asyncio.run(teacher.write(scenario))
+    asyncio.run(teacher.close())
+    assert written == teacher.encounter(scenario)
+    assert (written.id, written.index, written.attempts) == (scenario.id, 0, 1)
+    assert teacher.identity.revision == load_grammar("encounter").revision
+
+
+def test_notes_hold_under_the_contract() -> None:
+    schema = load_schema("note")
+    validator = Draft202012Validator(schema)
+    for encounter in encounters(300):
+        validator.validate(encounter.target)
+        assert list(encounter.target) == schema["required"]
+        assert "\n" not in canonical_json(encounter.target)
+
+
+def test_every_fact_is_heard() -> None:
+    pack = load_pack("endocrinology")
+    missing = [line for encounter in encounters(300) for line in unheard(pack, encounter)]
+    assert missing == []
+
+
+def test_note_says_what_the_scenario_holds() -> None:
+    for encounter in encounters(300):
+        note = canonical_json(encounter.target)
+        for fact in encounter.scenario.facts:
+            match fact:
+                case PatientFact():
+                    assert f"{fact.age}-year-old" in note
+                case MedicationFact(medication=medication):
+                    assert f'"name":"{medication.name}","dose":{medication.dose},' in note
+                case LabFact() | VitalFact():
+                    assert f'"name":"{fact.name}","value":{fact.value},"unit":"{fact.unit}"' in note
+                case PlanFact() | StudyFact():
+                    assert (fact.text if isinstance(fact, PlanFact) else fact.result) in note
+                case _:
+                    assert fact.name in note
+
+
+def test_turns_are_clean() -> None:
+    for encounter in encounters(300):
+        turns = encounter.source.turns
+        assert turns[0].speaker == "doctor"
+        assert all(one.speaker != two.speaker for one, two in pairwise(turns))
+        text = encounter.source.text
+        assert text.isascii()
+        assert set(re.findall(r"\{\{.*?\}\}", text)) <= {"{{patient_name}}", "{{clinician_name}}"}
+        rest = text.replace("{{patient_name}}", "").replace("{{clinician_name}}", "")
+        assert not set("{}|<>$") & set(rest)
+        for turn in turns:
+            assert turn.text.strip() == turn.text
+            assert turn.text[-1] in ".?-", turn.text
+            assert not re.search(r"  | [,.?]|,[,.?]|[.?][.,?]|^[a-z][^A-Z]|(?<![.]m)[.?] [a-z][^A-Z]", turn.text), (
+                turn.text
+            )
+
+
+def test_no_two_transcripts_alike() -> None:
+    assert len({encounter.source.text for encounter in encounters(MANY)}) == MANY
+
+
+def test_no_template_in_more_than_a_twentieth() -> None:
+    pack = load_pack("endocrinology")
+    seen = Counter(template for encounter in encounters(MANY) for template in templates(pack, encounter))
+    assert [item for item in seen.most_common(5) if item[1] > MANY / 20] == []
+
+
+def test_order_of_topics_varies() -> None:
+    """Allergies, vital signs and results come in every order, each at least now and then."""
+    pack = load_pack("endocrinology")
+    orders: Counter[str] = Counter()
+    for encounter in encounters(300):
+        text = spoken(encounter)
+        facts = encounter.scenario.facts
+        pressure = next(f for f in facts if isinstance(f, VitalFact) and f.name == "systolic blood pressure")
+        places = {"vitals": text.find(f"{pressure.value} over")}
+        for fact in facts:
+            if isinstance(fact, HistoryFact) and fact.category == "allergy":
+                places["allergy"] = max(text.find(say.lower()) for say in pack.history[fact.name].says)
+            elif isinstance(fact, LabFact):
+                found = [at for say in pack.labs[fact.name].says if (at := text.find(say.lower())) >= 0]
+                places["labs"] = min(places.get("labs", len(text)), *found)
+        if len(places) == 3:
+            orders["-".join(sorted(places, key=lambda topic: places[topic]))] += 1
+    assert len(orders) == 6
+    assert min(orders.values()) >= 3
+
+
+def test_speech_has_hesitations_cuts_and_corrections() -> None:
+    texts = [spoken(encounter) for encounter in encounters(300)]
+    shares = {
+        mark: sum(bool(re.search(mark, text)) for text in texts) / len(texts)
+        for mark in (r"\b(um|uh)\b", r" -( |$)", r"\b(sorry|no), ", r"mm-hmm|uh-huh", r"\bneither\b|\bnone\b")
+    }
+    assert all(share > 0.05 for share in shares.values()), shares
+
+
+@pytest.mark.parametrize("kind", ["symptom", "history", "medication", "vital", "finding", "lab", "study", "plan"])
+def test_scenario_without_a_kind_of_fact_is_written(kind: str) -> None:
+    """Packs differ in what they hold; a visit without medicines, or without results, is still a visit."""
+    teacher, validator = simulator(), Draft202012Validator(load_schema("note"))
+    for encounter in encounters(40):
+        facts = tuple(fact for fact in encounter.scenario.facts if fact.kind != kind)
+        written = teacher.encounter(encounter.scenario.model_copy(update={"facts": facts}))
+        assert all(turn.text for turn in written.source.turns)
+        assert kind == "plan" or validator.is_valid(written.target)
+
+
+def test_occasion_with_a_duration_is_asked_after() -> None:
+    pack = load_pack("endocrinology")
+    complaint = ComplaintFact(id="complaint-1", name=next(iter(pack.occasions)), duration="2 weeks")
+    for encounter in encounters(20):
+        others = tuple(fact for fact in encounter.scenario.facts if not isinstance(fact, ComplaintFact))
+        scenario = encounter.scenario.model_copy(update={"facts": (others[0], complaint, *others[1:])})
+        written = simulator().encounter(scenario)
+        assert re.search(r"\b(2|two) weeks\b", spoken(written))
+        assert "noted" in canonical_json(written.target)
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 2**31), index=st.integers(0, 10**6))
+def test_any_scenario_is_written(seed: int, index: int) -> None:
+    pack = load_pack("endocrinology")
+    scenario = sample_scenario(pack, seed, index)
+    encounter = simulator(seed).encounter(scenario)
+    assert encounter == simulator().encounter(scenario)
+    assert not list(unheard(pack, encounter))
+    assert Draft202012Validator(load_schema("note")).is_valid(encounter.target)
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (0, "zero"),
+        (7.9, "seven point nine"),
+        (14, "fourteen"),
+        (40, "forty"),
+        (88, "eighty-eight"),
+        (132, "one hundred thirty-two"),
+        (0.65, "zero point six five"),
+    ],
+)
+def test_number_words(value: Number, words: str) -> None:
+    assert number_words(value) == words
+
+
+def test_number_words_refuses_what_it_cannot_say() -> None:
+    with pytest.raises(ValueError, match="1000"):
+        number_words(1000)
+
+
+def _grammar(**rules: str) -> Grammar:
+    return Grammar(rules, load_grammar("encounter").spoken, "none")
+
+
+def test_grammar_expands_choices_rules_and_slots() -> None:
+    grammar = _grammar(start="{a|b{c|}} <name>, $slot", name="x\ny")
+    texts = {grammar.expand("start", Expansion(Draws(i)), {"slot": "z"}) for i in range(200)}
+    assert texts == {f"{a} {n}, z" for a in ("a", "b", "bc") for n in ("x", "y")}
+
+
+def test_rule_gives_every_line_before_it_repeats() -> None:
+    grammar = _grammar(start="a\nb\nc")
+    state = Expansion(Draws("rounds"))
+    rounds = [{grammar.expand("start", state, {}) for _ in range(3)} for _ in range(5)]
+    assert rounds == [{"a", "b", "c"}] * 5
+
+
+@pytest.mark.parametrize("line", ["{a|b", "a}b", "<name", "<missing>", "a|b", ""])
+def test_grammar_refuses_what_does_not_parse(line: str) -> None:
+    with pytest.raises(ValueError, match=r"rule|unexpected|not closed"):
+        _grammar(start=line)
+
+
+def test_unknown_grammar_is_a_user_error() -> None:
+    with pytest.raises(UserError, match="did you mean encounter"):
+        load_grammar("encountr")
+
+
+def test_every_rule_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    grammar = load_grammar("encounter")
+    used: set[str] = set()
+    original = Grammar.expand
+
+    def expand(self: Grammar, name: str, state: Expansion, slots: Mapping[str, str]) -> str:
+        used.add(name)
+        return original(self, name, state, slots)
+
+    monkeypatch.setattr(Grammar, "expand", expand)
+    pack, teacher = load_pack("endocrinology"), simulator()
+    for index in range(300):
+        teacher.encounter(sample_scenario(pack, 2, index))
+    reached = used.union(*grammar.references.values())
+    other_packs = {
+        *("ask_social", "ask_diet", "ask_drugs", "drug_other", "diagnosis_next"),
+        *("occasion_when", "hpi_occasion_since", "hpi_symptom"),
+    }
+    assert set(grammar.rules) - reached <= other_packs

@@ -1,0 +1,150 @@
+"""The tiny base: what it reads, what it never reads, how it starts, and that the shipped files are what they say."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from distill.student import base_folder, find_student, load_model, load_tokenizer
+from distill.tiny.corpus import SEED, Corpus
+from synth.assets import canonical_json, load_schema, sha256
+from synth.records import JsonObject
+
+
+@pytest.fixture(scope="module")
+def corpus() -> Corpus:
+    return Corpus("endocrinology")
+
+
+def keys_of(value: object) -> Iterator[str]:
+    """Yield every key of a JSON value, at any depth."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield key
+            yield from keys_of(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from keys_of(inner)
+
+
+def contract_keys(schema: object) -> Iterator[str]:
+    """Yield every property that a JSON Schema names."""
+    if isinstance(schema, dict):
+        properties = schema.get("properties")
+        if isinstance(properties, dict):
+            yield from properties
+        for inner in schema.values():
+            yield from contract_keys(inner)
+
+
+def answers(corpus: Corpus, count: int) -> Iterator[object]:
+    """Yield the answers of the first exercises that are JSON."""
+    for index in range(count):
+        text = corpus.exercise(index).answer
+        if text[:1] in "[{" and not text.startswith(("[doctor]", "[patient]")):
+            yield json.loads(text)
+
+
+def test_exercises_hold_no_key_of_the_contract(corpus: Corpus) -> None:
+    contract = set(contract_keys(load_schema("note")))
+    assert {"subjective", "icd10cm", "value"} <= contract
+    seen = {key for answer in answers(corpus, 300) for key in keys_of(answer)}
+    assert len(seen) > 20
+    assert not seen & contract
+
+
+def test_exercises_hold_no_note_and_no_code(corpus: Corpus) -> None:
+    for index in range(200):
+        exercise = corpus.exercise(index)
+        target = corpus.encounter(index).target
+        text = exercise.prompt + exercise.answer
+        assert canonical_json(target) not in text
+        problems = target["assessment_and_plan"]
+        assert isinstance(problems, list)
+        for problem in problems:
+            assert isinstance(problem, dict)
+            assert f'"{problem["icd10cm"]}"' not in text
+
+
+def test_an_exercise_is_the_same_whenever_it_is_asked_for(corpus: Corpus) -> None:
+    again = Corpus("endocrinology")
+    assert [corpus.exercise(i) for i in range(20)] == [again.exercise(i) for i in reversed(range(20))][::-1]
+
+
+def test_transcripts_come_from_a_seed_that_no_run_takes_by_default(corpus: Corpus) -> None:
+    assert SEED > 999
+    assert corpus.encounter(0).scenario.seed == SEED
+
+
+def test_the_circuit_copies_before_any_training() -> None:
+    import torch
+
+    from distill.tiny.build import Plan, make_model
+
+    plan = Plan()
+    model = make_model(plan, plan.vocabulary).eval()
+    span = torch.randint(4, plan.vocabulary, (8, 8), generator=torch.Generator().manual_seed(1))
+    rows = span.repeat(1, 6)
+    with torch.no_grad():
+        guess = model(rows).logits[:, 8:-1].argmax(-1)
+    assert (guess == rows[:, 9:]).float().mean() > 0.7
+
+
+def test_the_same_seed_builds_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from distill.tiny import curriculum
+    from distill.tiny.build import Plan, build
+
+    stage = curriculum.CopyStage(shortest=4, longest=8, width=32, rows=4, learning_rate=1e-3, steps=2, until=0.0)
+    monkeypatch.setattr(curriculum, "STAGES", (stage,))
+    plan = Plan(vocabulary=400, vocabulary_encounters=5, hidden=64, layers=2, heads=4, intermediate=64, steps=2)
+    heard: list[str] = []
+    for name in ("a", "b"):
+        build(plan, tmp_path / name, lambda stage, _step, _steps, _loss: heard.append(stage))
+    assert heard == ["copy 1", "copy 1", "corpus", "corpus"] * 2
+    for name in ("model.safetensors", "tokenizer.json", "config.json"):
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+
+
+def shipped() -> Path:
+    return base_folder(find_student("tiny"))
+
+
+def test_the_shipped_base_is_small_and_is_the_one_that_its_provenance_names() -> None:
+    weights = (shipped() / "model.safetensors").read_bytes()
+    provenance: JsonObject = json.loads((shipped() / "provenance.json").read_text("utf-8"))
+    assert len(weights) < 7_500_000
+    assert provenance["sha256"] == sha256(weights)
+
+
+def test_the_shipped_base_has_the_shape_that_the_student_says() -> None:
+    student = find_student("tiny")
+    assert student.shape is not None
+    model = load_model(student)
+    assert sum(weights.numel() for weights in model.parameters()) == student.shape.parameters
+    assert 1_000_000 <= student.shape.parameters <= 3_000_000
+
+
+def test_the_shipped_base_quotes_a_transcript_that_it_never_read() -> None:
+    """Greedy, in the words of the exercise that it knows; a base without the curriculum gets none of these right."""
+    import torch
+
+    from tests.students import encounters
+
+    student = find_student("tiny")
+    tokenizer, model = load_tokenizer(student), load_model(student).eval()
+    right = 0
+    for encounter in encounters(range(6)):
+        turns = [turn for turn in encounter.source.text.split("\n") if 8 <= len(turn.split()) <= 14]
+        turn, text = turns[0], encounter.source.text
+        start = " ".join(turn.split()[:4])
+        prompt = f"<|user|>Quote the turn that starts with: {start}\n\n{text}<|end|><|assistant|>"
+        ids = torch.tensor([tokenizer(prompt)["input_ids"]])
+        with torch.no_grad():
+            guess = model(torch.cat([ids, torch.tensor([tokenizer(turn)["input_ids"]])], 1)).logits[0]
+        wanted = tokenizer(turn)["input_ids"]
+        got = guess[ids.shape[1] - 1 : -1].argmax(-1).tolist()
+        right += sum(a == b for a, b in zip(got, wanted, strict=True)) > 0.8 * len(wanted)
+    assert right >= 4
