@@ -137,7 +137,7 @@ def evaluate(
     for line in (*table_lines(results), *results.notes):
         click.echo(line)
     click.echo(
-        f"{folder / 'report.html'}: the report, with every item; results.json, predictions.jsonl, scores.jsonl beside it"
+        f"{folder / 'report.html'}: the report, every item in it; results.json and the JSONL files lie beside it"
     )
 
 

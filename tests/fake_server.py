@@ -1,7 +1,7 @@
 """A small OpenAI-compatible server without a model, for tests: what it answers follows from the request alone.
 
-``with FakeServer() as server:`` serves on the loopback from a thread; ``python -m tests.fake_server --port N`` serves until it
-is stopped, takes vLLM's flags, and so stands in for it where only the process matters. Faults are planned in advance.
+``with FakeServer() as server:`` serves on the loopback from a thread. ``python -m tests.fake_server --port N`` serves
+until it is stopped, takes vLLM's flags, and so stands in for it where only the process matters.
 """
 
 from __future__ import annotations
@@ -17,20 +17,24 @@ import sys
 import threading
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
 from types import TracebackType
 from typing import Literal, Self
 
-from synth.records import JsonObject, JsonValue
+from pydantic import JsonValue
+
+from synth.records import JsonObject
 
 Fault = Literal[
     "busy", "error", "forbidden", "too_long", "bad_request", "disconnect", "hang", "garbage", "no_choices", "truncated",
     "wrong_schema", "surrogate", "no_turns"
 ]  # fmt: skip
 Decoding = Literal["constrains", "ignores", "refuses"]
-_WORDS = "the patient says that it has been better since last week and sleeps well with less pain than before".split()
+_WORDS = ("the", "patient", "says", "that", "it", "has", "been", "better", "since", "last", "week", "and", "well")
 _TEXTS = ("E11.9", "E03.9", "mg", "mmHg", "oral")
+_STUBBORN_CHILD = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"
 _ERRORS: dict[str, tuple[int, str]] = {
     "busy": (429, "slow down"),
     "error": (500, "engine failure"),
@@ -81,10 +85,8 @@ class FakeServer:
             await server.serve_forever()
 
         def run() -> None:
-            try:
+            with suppress(asyncio.CancelledError):
                 asyncio.run(serve())
-            except asyncio.CancelledError:
-                pass
 
         self.faults = iter(self.faults)
         self._thread = threading.Thread(target=run, daemon=True)
@@ -160,8 +162,8 @@ class FakeServer:
         elif fault == "no_turns":
             text = "I cannot do that."
         usage = {"prompt_tokens": len(json.dumps(body["messages"]).split()), "completion_tokens": len(text.split())}
-        message = {"role": "assistant", "content": text, "reasoning_content": "[doctor] thought [patient] thought"}
-        choice = {"index": 0, "message": message, "finish_reason": finish}
+        reply = {"role": "assistant", "content": text, "reasoning_content": "[doctor] thought [patient] thought"}
+        choice = {"index": 0, "message": reply, "finish_reason": finish}
         return await _send(writer, 200, json.dumps({"object": "chat.completion", "choices": [choice], "usage": usage}))
 
     def _fault(self, digest: str) -> Fault | None:
@@ -186,8 +188,8 @@ async def _send(writer: asyncio.StreamWriter, status: int, text: str, extra: dic
 
 
 def answer(body: JsonObject, rng: random.Random, *, obeys: bool) -> str:
-    """Return what the pretended model says: an instance of the request's schema where the server obeys it, else what the
-    prompt asks for."""
+    """Return what the pretended model says: an instance of the request's schema where the server obeys it, else what
+    the prompt asks for."""
     messages = body["messages"]
     assert isinstance(messages, list)
     prompt = "".join(str(message["content"]) for message in messages if isinstance(message, dict))

@@ -46,7 +46,8 @@ def settings_file(tmp_path: Path, checks: str) -> Path:
 
 
 def generate_with_kills(config: Path, out: Path, n: int, kills: int, seed: int, concurrency: int) -> int:
-    """Run to the end with so many kill -9 on the way, each at a random number of candidates; return how many hit a running process."""
+    """Run to the end with so many kill -9 on the way, each at a random number of candidates; return how many hit a
+    running process."""
     chance = random.Random(seed)
     words = ["--config", str(config), "-n", str(n), "--out", str(out), "--concurrency", str(concurrency)]
     hits = 0

@@ -190,8 +190,8 @@ class ServerTeacher:
         """
         tally = _Tally()
         try:
-            source = await self._attempt(scenario, "source", self._source_messages(scenario), self._read_source, tally)
-            target = await self._attempt(scenario, "target", self._target_messages(source), self._read_target, tally)
+            source = await self._attempt(scenario, "source", self.source_messages(scenario), self._read_source, tally)
+            target = await self._attempt(scenario, "target", self.target_messages(source), self._read_target, tally)
         except _GaveUp as given_up:
             return Rejection(
                 id=scenario.id,
@@ -255,14 +255,16 @@ class ServerTeacher:
             raise UnusableReply("not_valid_under_contract", "an object that breaks the contract")
         return target
 
-    def _source_messages(self, scenario: Scenario) -> JsonValue:
+    def source_messages(self, scenario: Scenario) -> JsonValue:
+        """Return the prompt of a source: what every candidate shares first, so that a server can keep it cached."""
         facts = facts_by_kind(scenario.facts)
         return _messages(
             self._render("source.system", constrained=self.constrained),
             self._render("source.user", facts=facts, pack=self._pack, visit=scenario.visit),
         )
 
-    def _target_messages(self, source: Transcript) -> JsonValue:
+    def target_messages(self, source: Transcript) -> JsonValue:
+        """Return the prompt of a target, what every candidate shares first."""
         return _messages(self._target_system, self._render("target.user", transcript=source.text))
 
     def _render(self, name: str, **values: object) -> str:
