@@ -34,7 +34,7 @@ test-slow: $(VENV)/.dev  ## The tests that take longer than a few seconds each
 	$(BIN)/pytest -m 'slow or soak'
 
 test-vllm: $(VLLM_VENV)/.installed  ## A real vLLM on the CPU writes encounters through synth generate
-	HF_HUB_OFFLINE=1 VLLM_CPU_KVCACHE_SPACE=1 $(VLLM_VENV)/bin/pytest -m vllm
+	HF_HUB_OFFLINE=1 VLLM_CPU_KVCACHE_SPACE=1 $(VLLM_VENV)/bin/pytest -m vllm tests/test_vllm.py tests/test_vllm_generate.py
 
 bench: $(VENV)/.dev  ## Speed, as ratios measured in one run
 	$(BIN)/python -m benchmarks.simulator

@@ -113,8 +113,18 @@ def train(
 @click.option(
     "--batch-size", type=click.IntRange(min=1), default=16, show_default=True, help="Items that are written at once."
 )
+@click.option(
+    "--max-new-tokens", type=click.IntRange(min=1), help="Of one prediction [a quarter above training's longest]."
+)
 def evaluate(
-    adapter: Path, data: Path, benchmark: str, out: Path | None, base: str | None, limit: int | None, batch_size: int
+    adapter: Path,
+    data: Path,
+    benchmark: str,
+    out: Path | None,
+    base: str | None,
+    limit: int | None,
+    batch_size: int,
+    max_new_tokens: int | None,
 ) -> None:
     """Evaluate a student beside its base and the copy and retrieval floors.
 
@@ -132,7 +142,15 @@ def evaluate(
         say(f"{system}: {done} of {items} written")
 
     results = evaluate_student(
-        benchmark, data, adapter, folder, base=base, limit=limit, batch_size=batch_size, progress=progress
+        benchmark,
+        data,
+        adapter,
+        folder,
+        base=base,
+        limit=limit,
+        batch_size=batch_size,
+        max_new_tokens=max_new_tokens,
+        progress=progress,
     )
     for line in (*table_lines(results), *results.notes):
         click.echo(line)

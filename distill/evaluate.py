@@ -25,11 +25,13 @@ def evaluate(
     base: str | None = None,
     limit: int | None = None,
     batch_size: int = 16,
+    max_new_tokens: int | None = None,
     progress: Progress = lambda _system, _done, _items: None,
 ) -> Results:
     """Evaluate a trained student on a benchmark (``name`` or ``name:split``) and write everything to ``out``.
 
-    ``limit`` takes the first so many items. ``base`` says where the student's base is, if not where its name leads.
+    ``limit`` takes the first so many items; ``max_new_tokens`` is what the student's training says unless given.
+    ``base`` says where the student's base is, if not where its name leads.
     ``progress`` hears the system, how many items it has done, and of how many. Raises UserError for what is wrong
     with the names, the data or the student.
     """
@@ -42,11 +44,11 @@ def evaluate(
         train = loaded.load(data, metadata.train_split or "")
 
     predictions: dict[str, Sequence[Prediction]] = {}
-    limit_tokens = None
-    for system in (load_student(adapter, base=base), None):
-        ready = system or load_base(base or trained.student.name, max_new_tokens=limit_tokens or 1)
-        limit_tokens = ready.max_new_tokens
-        predictions[ready.name] = _written(ready, items, trained.task, batch_size, progress)
+    student = load_student(adapter, base=base)
+    longest = max_new_tokens or student.max_new_tokens
+    predictions[student.name] = _written(student, items, trained.task, batch_size, longest, progress)
+    untrained = load_base(base or trained.student.name, max_new_tokens=longest)
+    predictions[untrained.name] = _written(untrained, items, trained.task, batch_size, longest, progress)
     predictions["copy"] = floors.copy(items)
     notes = [f"{limit} of the split's items only"] if limit is not None else []
     if train:
@@ -55,14 +57,13 @@ def evaluate(
         notes.append("no retrieval floor: there is no train split beside the items")
 
     scored = {name: (written, score_system(metadata.metrics, items, written)) for name, written in predictions.items()}
-    names = list(predictions)
     results = Results(
         benchmark=metadata.name,
         split=split,
         items=len(items),
-        systems=summarise(scored, (names[1], *FLOORS)),
+        systems=summarise(scored, (untrained.name, *FLOORS)),
         notes=tuple(notes),
-        settings=settings() | {"decoding": "greedy", "max_new_tokens": limit_tokens or 0},
+        settings=settings() | {"decoding": "greedy", "max_new_tokens": longest},
         versions=versions(),
     )
     write(out, results, scored)
@@ -71,13 +72,14 @@ def evaluate(
 
 
 def _written(
-    system: Loaded, items: Sequence[BenchmarkItem], task: str, batch_size: int, progress: Progress
+    system: Loaded, items: Sequence[BenchmarkItem], task: str, batch_size: int, max_new_tokens: int, progress: Progress
 ) -> list[Prediction]:
     progress(system.name, 0, len(items))
     return predict(
         system,
         items,
         task=task,
+        max_new_tokens=max_new_tokens,
         batch_size=batch_size,
         on_batch=lambda done, total: progress(system.name, done, total),
     )

@@ -82,7 +82,7 @@ def train(
     quiet_hub()
     import torch
     from peft import LoraConfig, PeftModel
-    from transformers import set_seed
+    from transformers import PrinterCallback, set_seed
 
     from distill.progress import TrainingProgress
     from distill.sft import CompletionTrainer
@@ -99,6 +99,7 @@ def train(
         peft_config=_lora(record),
         callbacks=[report],
     )
+    trainer.remove_callback(PrinterCallback)
     report.attach(trainer)
     try:
         outcome = trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)

@@ -81,6 +81,7 @@ def generate(
             out=folder,
             announcement=chosen.reason,
             endpoint=endpoint,
+            serve=chosen.serve,
             concurrency=concurrency,
             max_candidates=max_candidates or 10 * run.n,
             notify=say,

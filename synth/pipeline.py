@@ -39,6 +39,7 @@ class Execution:
     announcement: str
     """Told once the request has been found in order: which teacher writes, and why."""
     endpoint: str | None
+    serve: str | None
     concurrency: int
     max_candidates: int
     notify: Callable[[str], None]
@@ -108,6 +109,7 @@ async def _decide_candidates(
         seed=config.seed,
         teacher=config.teacher,
         endpoint=execution.endpoint,
+        serve=execution.serve,
         concurrency=execution.concurrency,
         log=execution.out.with_name(execution.out.name + ".vllm.log"),
         notify=execution.notify,

@@ -47,7 +47,8 @@ class RunProgress:
         """Take note of one committed candidate."""
         now = time.monotonic()
         if self._before is None:
-            self._before = position.accepted
+            # The rate starts here: what came before was loading.
+            self._before, self._start, self._last = position.accepted, now, now
         if self._live is not None:
             self._live.update(
                 self._live.task_ids[0], completed=position.accepted, description=self._state(position, now)

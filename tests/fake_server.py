@@ -55,6 +55,8 @@ class FakeServer:
     once: Fault | None = None
     """What goes wrong with every request the first time it is seen, whatever the order."""
     always: Fault | None = None
+    fails_at: str | None = None
+    """Answers a chat request with status 500 whenever its text holds this."""
     lists_models: bool = True
     retry_after: str | None = None
     port: int = 0
@@ -106,7 +108,7 @@ class FakeServer:
         try:
             while await self._request(reader, writer):
                 pass
-        except (asyncio.IncompleteReadError, ConnectionError):
+        except (asyncio.IncompleteReadError, asyncio.CancelledError, ConnectionError):
             pass
         finally:
             writer.close()
@@ -135,6 +137,8 @@ class FakeServer:
         self.bodies.append(body)
         digest = sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
         fault = self._fault(digest)
+        if self.fails_at is not None and self.fails_at in json.dumps(body["messages"]):
+            fault = "error"
         await asyncio.sleep(int(digest[:2], 16) / 25600)  # up to 10 ms, so that answers overtake each other
         if fault == "disconnect":
             return False
@@ -158,7 +162,7 @@ class FakeServer:
         elif fault == "wrong_schema":
             text = '{"note":"wrong"}'
         elif fault == "surrogate":
-            text = text.replace("the", "\ud800", 1)
+            text = text.replace("e", "\ud800", 1)
         elif fault == "no_turns":
             text = "I cannot do that."
         usage = {"prompt_tokens": len(json.dumps(body["messages"]).split()), "completion_tokens": len(text.split())}
@@ -264,9 +268,8 @@ def main() -> None:
         sys.exit(1)
     if arguments.stubborn:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        subprocess.Popen(
-            [sys.executable, "-c", "import signal,time; signal.signal(15, signal.SIG_IGN); time.sleep(600)"]
-        )
+        child = subprocess.Popen([sys.executable, "-c", _STUBBORN_CHILD])
+        print(f"child {child.pid}", flush=True)
     if arguments.never_up:
         time.sleep(600)
     with FakeServer(arguments.served_model_name, port=arguments.port):

@@ -76,6 +76,17 @@ def test_a_text_refuses(bad: str) -> None:
     assert not re.fullmatch(str(text_schema(1, 12)["pattern"]), bad)
 
 
+@given(st.integers(0, 3), st.integers(3, 3000), st.data())
+def test_a_long_text_keeps_within_its_length(low: int, high: int, data: st.DataObject) -> None:
+    pattern = re.compile(str(text_schema(low, high)["pattern"]))
+    length = data.draw(st.integers(max(low - 1, 0), high + 2))
+    if pattern.fullmatch("x" * length):
+        assert low <= length <= high
+    assert max(int(n) for n in re.findall(r"(\d+)\}", pattern.pattern)) <= 128
+    reached = max(n for n in range(high, 0, -1) if pattern.fullmatch("x" * n))
+    assert reached > 0.85 * high
+
+
 @pytest.mark.parametrize("good", ["7.9 % (µg/dL), 36.5 °C – fine", "[doctor] a-b^c", "ß", "x" * 30])
 def test_a_text_admits_what_notes_hold(good: str) -> None:
     assert re.fullmatch(str(text_schema(1, 30)["pattern"]), good)

@@ -33,12 +33,12 @@ class Plan:
     heads: int = 5
     intermediate: int = 416
     context: int = 4096
-    steps: int = 700
+    steps: int = 2000
     """Optimiser steps on the corpus."""
-    tokens_a_step: int = 3072
+    tokens_a_step: int = 2048
     learning_rate: float = 1.5e-3
-    prompt_weight: float = 0.2
-    """Of a prompt's token in the loss, where an answer's weighs 1."""
+    prompts_every: int = 6
+    """Every so many steps the loss is on the prompts, too."""
 
 
 def make_tokenizer(plan: Plan, corpus: Corpus) -> PreTrainedTokenizerFast:
@@ -64,27 +64,26 @@ def make_model(plan: Plan, vocabulary: int) -> LlamaForCausalLM:
 def read_corpus(
     model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, corpus: Corpus, plan: Plan, report: Report
 ) -> None:
-    """Train a model in place on the corpus: AdamW, cosine, loss on the whole text with the prompt's weight reduced."""
+    """Train a model in place on the corpus: AdamW, cosine, loss on the answers and now and then on the prompts."""
     optimiser = torch.optim.AdamW(model.parameters(), plan.learning_rate, betas=(0.9, 0.98), weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, plan.learning_rate, total_steps=plan.steps, pct_start=0.05, div_factor=20, final_div_factor=50
     )
-    vocabulary = len(tokenizer)
     recent: list[float] = []
     batches = _batches(tokenizer, corpus, plan)
     for step in range(1, plan.steps + 1):
-        rows, weights = next(batches)
-        logits = model(rows, use_cache=False).logits[:, :-1]
-        each = cross_entropy(logits.reshape(-1, vocabulary), rows[:, 1:].reshape(-1), reduction="none")
-        scale = weights[:, 1:].reshape(-1)
-        loss = (each * scale).sum() / scale.sum()
+        rows, answers = next(batches)
+        # The head is a third of the work, so that prompts are scored now and then only.
+        scored = (rows != tokenizer.pad_token_id) if step % plan.prompts_every == 0 else answers
+        hidden = model.model(rows, use_cache=False).last_hidden_state[:, :-1][scored[:, 1:]]
+        each = cross_entropy(model.lm_head(hidden), rows[:, 1:][scored[:, 1:]], reduction="none")
+        loss = each.mean()
         optimiser.zero_grad()
         torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimiser.step()
         schedule.step()
-        answers = scale == 1.0
-        recent = [*recent[-49:], each[answers].mean().item()]
+        recent = [*recent[-49:], each[answers[:, 1:][scored[:, 1:]]].mean().item()]
         report("corpus", step, plan.steps, sum(recent) / len(recent))
 
 
@@ -114,12 +113,11 @@ def _batches(
         for group in (groups[i] for i in order):
             width = max(len(prompt) + len(answer) for prompt, answer in group)
             rows = torch.full((len(group), width), tokenizer.pad_token_id)
-            weights = torch.zeros(len(group), width)
+            answers = torch.zeros(len(group), width, dtype=torch.bool)
             for i, (prompt, answer) in enumerate(group):
                 rows[i, : len(prompt) + len(answer)] = torch.tensor(prompt + answer)
-                weights[i, : len(prompt)] = plan.prompt_weight
-                weights[i, len(prompt) : len(prompt) + len(answer)] = 1.0
-            yield rows, weights
+                answers[i, len(prompt) : len(prompt) + len(answer)] = True
+            yield rows, answers
 
 
 def build(plan: Plan, out: Path, report: Report) -> None:
@@ -180,12 +178,13 @@ Its weights start at random but for an induction circuit in the first two layers
 ## What it has seen
 
 1. Random tokens, repeated (`distill/tiny/curriculum.py`): here it learns to copy.
-2. {plan.steps} steps on exercises (`distill/tiny/corpus.py`), with loss on the prompts too (weight
-   {plan.prompt_weight}):
+2. {plan.steps} steps on exercises (`distill/tiny/corpus.py`), with loss on the prompts too in
+   every {plan.prompts_every}th:
    - the simulator's transcripts, from scenario seed {SEED} of the pack `{plan.specialty}`, far from the seeds of runs,
      with questions that are answered in the transcript's own words: quote a turn, go on from given words, list the
      numbers with the words around them, list how one speaker's turns start;
-   - the pack's glossary: lay words, in a list or among other talk, and the terms for them. So it knows the pack's
+   - the pack's glossary: lay words, in a list or among other talk, and the terms for them, or those of one kind
+     (symptoms, drugs, findings …). So it knows the pack's
      terms for symptoms, history, findings, studies, plan items and diagnoses, its units and generic names, and how
      measurements, drugs and doses are said;
    - small random tables, to be written as JSON under random keys.

@@ -16,7 +16,7 @@ from pydantic import JsonValue
 from synth.assets import canonical_json, sha256
 from synth.catalog import load_task
 from synth.draws import Draws
-from synth.packs import load_pack, pack_path
+from synth.packs import Measure, load_pack, pack_path
 from synth.records import Encounter
 from synth.scenarios import sample_scenario
 from synth.teachers.grammar import load_grammar
@@ -31,6 +31,10 @@ _WORDS = (
 )
 _KEYS = tuple(_WORDS.split())
 """Keys of the exercises; none of them is a key of a contract."""
+
+
+Entry = Callable[[Draws], tuple[str, str]]
+"""Makes what is said, and what is written for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +72,7 @@ class Corpus:
     def exercise(self, index: int) -> Exercise:
         """Return an exercise: half of them on a transcript, the others on the glossary and on plain JSON."""
         draws = Draws("tiny", SEED, index)
-        kind = draws.weighted({self._on_transcript: 0.45, self._on_glossary: 0.35, self._on_records: 0.2})
+        kind = draws.weighted({self._on_transcript: 0.4, self._on_glossary: 0.45, self._on_records: 0.15})
         assert kind is not None
         return kind(draws, index)
 
@@ -86,25 +90,26 @@ class Corpus:
     def _on_glossary(self, draws: Draws, index: int) -> Exercise:
         """Return lay words in a stretch of other talk, to be answered with the terms that a clinician writes for
         them."""
-        wanted = [draws.pick(self._glossary) for _ in range(2 + draws.below(7))]
-        entries = [entry(draws) for entry in wanted]
+        kinds = [draws.pick(tuple(self._glossary)) for _ in range(3 + draws.below(7))]
+        entries = [draws.pick(self._glossary[kind])(draws) for kind in kinds]
         a, b, c = draws.shuffled(_KEYS)[:3]
         lines = [draws.pick(("[doctor] ", "[patient] ", "")) + _sentence(draws, said) for said, _ in entries]
-        if draws.chance(0.4):
-            filler = [line for line in self.encounter(index).source.text.split("\n") if len(line.split()) < 8]
-            for _ in range(1 + draws.below(6) if filler else 0):
-                lines.insert(draws.below(len(lines) + 1), draws.pick(filler))
-        form = draws.below(3)
+        form = draws.below(4)
         answer: JsonValue
         if form == 0:
-            answer = [value for _, value in entries]
-            prompt = "Write the terms as a list."
-        elif form == 1:
             answer = {a: [value for _, value in entries]}
             prompt = f"Write the terms below {a}."
-        else:
+        elif form == 1:
             answer = [{b: value, c: said} for said, value in entries]
             prompt = f"Write each term as {b} and its words as {c}."
+        else:
+            only = draws.pick(kinds)
+            answer = [value for kind, (_, value) in zip(kinds, entries, strict=True) if kind == only]
+            prompt = f"Write only the {only} as a list."
+        if draws.chance(0.5):
+            filler = [line for line in self.encounter(index).source.text.split("\n") if len(line.split()) < 6]
+            for _ in range(1 + draws.below(10) if filler else 0):
+                lines.insert(draws.below(len(lines) + 1), draws.pick(filler))
         return Exercise(f"{prompt}\n\n" + "\n".join(lines), canonical_json(answer))
 
     def _on_records(self, draws: Draws, _: int) -> Exercise:
@@ -132,37 +137,36 @@ class Corpus:
         return sorted({*pack.drugs, *pack.labs, *pack.vitals, *pack.symptoms, *pack.findings, *pack.history})
 
     @cached_property
-    def _glossary(self) -> list[Callable[[Draws], tuple[str, JsonValue]]]:
-        """Return one maker a glossary entry: what is said, and what is written for it."""
+    def _glossary(self) -> dict[str, list[Entry]]:
+        """Return the glossary by kind."""
         pack, spoken = self._pack, self._spoken
-        makers: list[Callable[[Draws], tuple[str, JsonValue]]] = []
-
-        def phrase(said: tuple[str, ...], term: JsonValue) -> None:
-            makers.append(lambda draws: (draws.pick(said), term))
-
-        for name, symptom in pack.symptoms.items():
-            phrase(symptom.says, name)
-            phrase((*symptom.asks, *symptom.denies), name)
-        for table in (pack.occasions, pack.findings, pack.history):
-            for name, entry in table.items():
-                phrase(entry.says, name)
-        for study, results in pack.studies.items():
-            for result, entry in results.items():
-                phrase(entry.says, f"{study}: {result}")
-        for text, said in pack.plan_says.items():
-            phrase(said, text)
-        for presentation in (p for condition in pack.conditions.values() for p in condition.presentations.values()):
-            diagnosis = presentation.diagnosis
-            phrase(diagnosis.says, f"{diagnosis.name}, {diagnosis.status}")
-        for name, measure in (*pack.labs.items(), *pack.vitals.items()):
-            makers.append(_measured(name, measure.says, measure.unit, measure.unit_says, measure.decimals))
-        for name, drug in pack.drugs.items():
-            units = spoken.units.get(drug.unit, drug.unit)
-            for step in drug.ladder:
-                often = spoken.frequencies.get(step.frequency, (step.frequency,))
-                written = f"{name} {step.dose} {drug.unit} {drug.route} {step.frequency}"
-                makers.append(_dosed((name, *drug.brands), str(step.dose), units, often, written))
-        return makers
+        presentations = [p for condition in pack.conditions.values() for p in condition.presentations.values()]
+        diagnoses = {p.diagnosis.says: f"{p.diagnosis.name}, {p.diagnosis.status}" for p in presentations}
+        studies = {
+            entry.says: f"{study}: {name}" for study, found in pack.studies.items() for name, entry in found.items()
+        }
+        return {
+            "symptoms": [_phrase(symptom.says, name) for name, symptom in pack.symptoms.items()],
+            "denials": [_phrase(symptom.denies, name) for name, symptom in pack.symptoms.items() if symptom.denies],
+            "questions": [_phrase(symptom.asks, name) for name, symptom in pack.symptoms.items()],
+            "reasons": [_phrase(entry.says, name) for name, entry in pack.occasions.items()],
+            "history": [_phrase(entry.says, name) for name, entry in pack.history.items()],
+            "findings": [_phrase(entry.says, name) for name, entry in pack.findings.items()],
+            "studies": [_phrase(said, name) for said, name in studies.items()],
+            "diagnoses": [_phrase(said, name) for said, name in diagnoses.items()],
+            "plans": [_phrase(said, name) for name, said in pack.plan_says.items()],
+            "measurements": [_measured(name, measure) for name, measure in (*pack.labs.items(), *pack.vitals.items())],
+            "drugs": [
+                _dosed(
+                    (name, *drug.brands),
+                    f"{step.dose} {spoken.units.get(drug.unit, drug.unit)}",
+                    spoken.frequencies.get(step.frequency, (step.frequency,)),
+                    f"{name} {step.dose} {drug.unit} {drug.route} {step.frequency}",
+                )
+                for name, drug in pack.drugs.items()
+                for step in drug.ladder
+            ],
+        }
 
 
 def vocabulary_texts(corpus: Corpus, encounters: int) -> Iterator[str]:
@@ -175,20 +179,21 @@ def vocabulary_texts(corpus: Corpus, encounters: int) -> Iterator[str]:
         yield corpus.exercise(index).prompt.partition("\n")[0]
 
 
-def _measured(
-    name: str, says: tuple[str, ...], unit: str, unit_says: str, decimals: int
-) -> Callable[[Draws], tuple[str, JsonValue]]:
-    def make(draws: Draws) -> tuple[str, JsonValue]:
-        value = _number(draws, decimals)
-        return f"{draws.pick(says)}, {_aloud(draws, value)} {unit_says}".strip(), f"{name} {value} {unit}"
+def _phrase(said: tuple[str, ...], term: str) -> Entry:
+    return lambda draws: (draws.pick(said), term)
+
+
+def _measured(name: str, measure: Measure) -> Entry:
+    def make(draws: Draws) -> tuple[str, str]:
+        value = _number(draws, measure.decimals)
+        said = f"{draws.pick(measure.says)}, {_aloud(draws, value)} {measure.unit_says}"
+        return said.strip(), f"{name} {value} {measure.unit}"
 
     return make
 
 
-def _dosed(
-    names: tuple[str, ...], dose: str, units: str, often: tuple[str, ...], written: str
-) -> Callable[[Draws], tuple[str, JsonValue]]:
-    return lambda draws: (f"{draws.pick(names)}, {dose} {units}, {draws.pick(often)}", written)
+def _dosed(names: tuple[str, ...], dose: str, often: tuple[str, ...], written: str) -> Entry:
+    return lambda draws: (f"{draws.pick(names)}, {dose}, {draws.pick(often)}", written)
 
 
 def _sentence(draws: Draws, words: str) -> str:

@@ -40,6 +40,8 @@ class TeacherRequest:
     teacher: TeacherConfig
     endpoint: str | None
     """Base URL of an OpenAI-compatible server; only for a teacher of kind ``server``."""
+    serve: str | None
+    """Folder of the model that a teacher of kind ``vllm`` serves, where that is not the model's name on the Hub."""
     concurrency: int
     """How many candidates will be under way at once."""
     log: Path

@@ -37,7 +37,7 @@ class Patience:
     budget: float = 120.0
     """From the first fault to giving up."""
     tries: int = 3
-    """Made even where the budget is spent, as it is after a long time-out."""
+    """Made even where the budget is spent, and no more than these where the request itself may be the cause."""
 
     def wait(self, faults: int) -> float:
         """Return the wait after so many faults, at least one."""
@@ -53,11 +53,17 @@ class Refused(UserError):
         """Whether the prompt does not fit the model's context, so that another candidate's may."""
 
 
+class RequestFailed(TeacherUnavailable):
+    """The server failed at one request each time it was tried; it may still answer others. Exit 3."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Fault:
     """Something that may pass."""
 
     what: str
+    own: bool
+    """Whether the request itself may be the cause; not so where the server is busy or cannot be reached."""
     after: float | None = None
     """Seconds that the server asks to wait."""
 
@@ -106,7 +112,7 @@ class ChatClient:
         self.url = base_url(endpoint)
         self.model = model
         self._timeout = timeout
-        self._patience = patience or Patience()
+        self.patience = patience or Patience()
         self._gone = gone
         self._slots = asyncio.Semaphore(concurrency)
         key = os.environ.get(KEY_VARIABLE)
@@ -121,7 +127,8 @@ class ChatClient:
     async def chat(self, body: JsonObject, patience: Patience | None = None) -> Reply:
         """Return the answer to one request; the model's name is added to the body.
 
-        Raises Refused, UserError for a wrong model or key, TeacherUnavailable where a fault does not pass.
+        Raises Refused, UserError for a wrong model or key, RequestFailed where the server fails at this request,
+        TeacherUnavailable where it is busy or out of reach for too long.
         """
         async with self._slots:
             reply = await self._request("POST", "/chat/completions", {"model": self.model, **body}, _reply, patience)
@@ -141,7 +148,7 @@ class ChatClient:
         self, method: str, path: str, body: JsonObject | None, read: Callable[[object], T], patience: Patience | None
     ) -> T | None:
         """Return what was read from the answer; None where the server knows no such path or model (404, 405)."""
-        patience = patience or self._patience
+        patience = patience or self.patience
         first_fault, faults = 0.0, 0
         while True:
             outcome = await self._try(method, path, body)
@@ -151,34 +158,40 @@ class ChatClient:
                 try:
                     return read(outcome.json())
                 except ValueError:
-                    outcome = _Fault("sends what is not an answer of the OpenAI API")
+                    outcome = _Fault("sends what is not an answer of the OpenAI API", own=True)
             faults += 1
             now = time.monotonic()
             first_fault = first_fault or now
             wait = outcome.after if outcome.after is not None else patience.wait(faults)
-            spent = now + wait - first_fault > patience.budget and faults >= patience.tries
             dead = self._gone() if self._gone else None
-            if dead or spent or wait > max(patience.budget, patience.longest):
-                raise TeacherUnavailable(
-                    dead or f"the server at {self.url} {outcome.what} ({faults} tries); run the same command to resume"
-                )
+            if dead is not None:
+                raise TeacherUnavailable(dead)
+            spent = now + wait - first_fault > patience.budget and faults >= patience.tries
+            if spent or wait > max(patience.budget, patience.longest):
+                raise TeacherUnavailable(self._complaint(outcome, faults))
+            if outcome.own and faults >= patience.tries:
+                raise RequestFailed(self._complaint(outcome, faults))
             await asyncio.sleep(wait)
+
+    def _complaint(self, fault: _Fault, faults: int) -> str:
+        return f"the server at {self.url} {fault.what} ({faults} tries); run the same command to resume"
 
     async def _try(self, method: str, path: str, body: JsonObject | None) -> httpx.Response | _Fault:
         """Return a successful answer, one of status 404 or 405, or a fault that may pass; raise for any other."""
         try:
             response = await self._http.request(method, f"{self.url}{path}", json=body)
         except httpx.ConnectError:
-            return _Fault("cannot be reached")
+            return _Fault("cannot be reached", own=False)
         except httpx.TimeoutException:
-            return _Fault(f"does not answer within {self._timeout:g} s")
+            return _Fault(f"does not answer within {self._timeout:g} s", own=True)
         except httpx.TransportError as error:
-            return _Fault(f"breaks the connection ({type(error).__name__})")
+            return _Fault(f"breaks the connection ({type(error).__name__})", own=True)
         status = response.status_code
         if response.is_success or status in (404, 405):
             return response
         if status in (408, 409, 425, 429) or status >= 500:
-            return _Fault(f"answers with status {status}{_words(response, ': ')}", _retry_after(response))
+            what = f"answers with status {status}{_words(response, ': ')}"
+            return _Fault(what, own=status == 500, after=_retry_after(response))
         if status in (401, 403):
             raise UserError(f"the server at {self.url} refuses access ({status}); set {KEY_VARIABLE} to a valid key")
         words = _words(response, ": ")

@@ -22,6 +22,8 @@ _ONE_LINE = ((0x20, 0x21), (0x23, 0x5B), (0x5D, 0x7E), (0xA0, 0x2027), (0x202A, 
 """Code points of a JSON string without escapes (RFC 8259, section 7): no control character, quote, backslash, and none
 of U+0085, U+2028, U+2029, which end a line for some readers."""
 _NUMBER_END = 1_000_000_000
+_BLOCK = 128
+"""Longest quantifier of a character class."""
 _DROPPED = {"$schema", "$id", "$comment", "title", "description", "examples", "default", "deprecated"}
 _KEPT = {"type", "enum", "const", "required", "$ref"}
 _MAPS = {"properties", "$defs"}
@@ -52,7 +54,7 @@ def decoding_schema(contract: JsonObject, bounds: Bounds | None = None) -> JsonO
 
 def text_schema(minimum: int, maximum: int) -> JsonObject:
     """Return the schema of a one-line text of so many characters that needs no escapes in JSON."""
-    return {"type": "string", "pattern": f"^{_safe_class(None)}{{{minimum},{maximum}}}$"}
+    return {"type": "string", "pattern": _repeated(_safe_class(None), minimum, maximum)}
 
 
 def turns_schema(turns: int = 160, characters: int = 1000) -> JsonObject:
@@ -129,7 +131,7 @@ def _pattern(schema: JsonObject, bounds: Bounds, where: str) -> str:
     low, high = _range(schema, "minLength", "maxLength", bounds.characters)
     pattern = schema.get("pattern")
     if pattern is None:
-        return f"^{_safe_class(None)}{{{low},{high}}}$"
+        return _repeated(_safe_class(None), low, high)
     if not isinstance(pattern, str) or not (pattern.startswith("^") and pattern.endswith("$")):
         raise UserError(f"schema {where}: a pattern must begin with ^ and end with $")
     if _UNBOUNDED.search(_CLASS.sub("", pattern)) is None:
@@ -139,7 +141,20 @@ def _pattern(schema: JsonObject, bounds: Bounds, where: str) -> str:
     own, quantifier = pattern[1:-2], pattern[-2]
     if _CLASS.fullmatch(own) is None:
         raise UserError(f"schema {where}: bound the pattern {pattern!r}, or make it one character class, ^[…]+$")
-    return f"^{_safe_class(own)}{{{max(low, 1) if quantifier == '+' else low},{high}}}$"
+    return _repeated(_safe_class(own), max(low, 1) if quantifier == "+" else low, high)
+
+
+def _repeated(one: str, low: int, high: int) -> str:
+    """Return a pattern for ``low`` to ``high`` characters of a class; a long one is in full blocks and a shorter last.
+
+    xgrammar 0.2.8 offers tokens that it then refuses, and vLLM ends the request with status 500, where a quantifier is
+    above 128. In blocks the upper end may come out a little lower, never higher.
+    """
+    if high <= _BLOCK:
+        return f"^{one}{{{low},{high}}}$"
+    blocks = -(-high // _BLOCK)
+    size = high // blocks
+    return f"^({one}{{{size}}}){{0,{blocks - 1}}}{one}{{{min(low, size)},{size}}}$"
 
 
 def _expanded(pattern: str) -> list[str]:
@@ -158,9 +173,8 @@ def _expanded(pattern: str) -> list[str]:
 def _safe_class(own: str | None) -> str:
     """Return the character class of what ``own`` admits and a one-line JSON string holds without an escape.
 
-    Its characters are listed and go beyond ASCII: such a class xgrammar 0.2.8 compiles in a time that does not grow
-    with the quantifier, while ``[^…]{1,128}`` becomes one state a character and ``[^…]{1,129}`` fails
-    (mlc-ai/xgrammar#863).
+    Its characters are listed and go beyond ASCII: such a class xgrammar 0.2.8 compiles in a time that hardly grows with
+    the quantifier, while ``[^…]{1,128}`` becomes one state a character, at a token mask each.
     """
     admits = re.compile(own or "(?s:.)").fullmatch
     ranges: list[list[int]] = []

@@ -27,6 +27,8 @@ class Choice:
     """The ``teacher`` part of a run's settings."""
     reason: str
     """One line for the user: which, and why."""
+    serve: str | None = None
+    """Folder of the model that vLLM is to serve; the settings only hold its name, so that no path gets into a record."""
 
 
 def choose_teacher(configured: JsonValue, teacher: str | None, endpoint: str | None, model: str | None) -> Choice:
@@ -49,6 +51,9 @@ def choose_teacher(configured: JsonValue, teacher: str | None, endpoint: str | N
         return Choice(settings, f"teacher: {settings['name']}, as configured")
     if teacher == "simulator":
         return Choice({"name": "simulator"}, "teacher: the simulator, as asked")
+    if teacher not in (None, "auto") and Path(teacher).is_dir():
+        name = Path(teacher).resolve().name
+        return Choice({"name": "vllm", "model": name}, f"teacher: {name}, served by vLLM on this machine", teacher)
     if teacher not in (None, "auto"):
         return Choice({"name": "vllm", "model": teacher}, f"teacher: {teacher}, served by vLLM on this machine")
     from synth.teachers.vllm import available

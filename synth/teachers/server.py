@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeVar
 
 from jsonschema import Draft202012Validator
@@ -29,7 +29,7 @@ from synth.records import (
     Usage,
 )
 from synth.teachers.base import TeacherRequest
-from synth.teachers.chat import ChatClient, Patience, Refused, unknown_model
+from synth.teachers.chat import ChatClient, Patience, Refused, RequestFailed, unknown_model
 from synth.teachers.decoding import decoding_schema, turns_schema
 from synth.teachers.replies import Reply, UnusableReply, finished, read_lines, read_object, read_turns
 
@@ -38,6 +38,8 @@ TIMEOUT = 600.0
 """Seconds for one request: a long transcript from a busy server takes minutes, a hang must end."""
 Stage = Literal["source", "target"]
 _AT_START = Patience(first=0.2, longest=2.0, budget=5.0, tries=2)
+_STEADY_TRIES = 8
+"""For the request that tells whether the server answers at all."""
 _PROOF = "q7-unlikely-x"
 _PROOF_TOKENS = 1024
 """Room for a reasoning model to think before it answers."""
@@ -145,6 +147,11 @@ class ServerTeacher:
         """Who writes."""
         return self._identity
 
+    @property
+    def url(self) -> str:
+        """Base URL of the server."""
+        return self._client.url
+
     async def close(self) -> None:
         """Close the connections, and stop the server where it was started for this teacher."""
         try:
@@ -170,7 +177,7 @@ class ServerTeacher:
                     await self._client.chat(_plain("Write.", 16) | _format(schema))
         except UnusableReply:
             proved = False
-        except Refused as refusal:
+        except (Refused, RequestFailed) as refusal:
             await self._client.chat(_plain("Write one word.", 16), _AT_START)
             self.constrained, self.notice = False, f"decoding is not constrained: {refusal}"
             return False
@@ -230,7 +237,7 @@ class ServerTeacher:
                 **(_format(schema) if self.constrained else {}),
             }
             try:
-                reply = await self._client.chat(body)
+                reply = await self._ask(body)
                 tally.add(reply)
                 return read(finished(reply), attempt == self._sampling.attempts)
             except UnusableReply as unusable:
@@ -244,6 +251,24 @@ class ServerTeacher:
                 cause = UnusableReply("too_long", "the transcript does not fit the model's context")
                 break
         raise _GaveUp(stage, cause)
+
+    async def _ask(self, body: JsonObject) -> Reply:
+        """Return the answer to a request.
+
+        A server may fail at one request for ever, which must not stop a run, or at all of them for a while, which must
+        not reject a candidate. So a request that failed is made again after a plain one was answered, and only if it
+        fails then, too, is it UnusableReply (``server_error``). Raises what ``ChatClient.chat`` raises.
+        """
+        steady = replace(self._client.patience, tries=_STEADY_TRIES)
+        try:
+            return await self._client.chat(body)
+        except RequestFailed:
+            await self._client.chat(_plain("Write one word.", 16), steady)
+        try:
+            return await self._client.chat(body)
+        except RequestFailed as failure:
+            await self._client.chat(_plain("Write one word.", 16), steady)
+            raise UnusableReply("server_error", str(failure).partition(" (")[0]) from failure
 
     def _read_source(self, text: str, _last: bool) -> Transcript:
         return read_turns(text) if self.constrained else read_lines(text)

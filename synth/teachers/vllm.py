@@ -231,7 +231,7 @@ async def open_managed(request: TeacherRequest) -> Teacher:
         )
     if request.teacher.model is None:
         raise UserError("the vllm teacher needs a model: --teacher MODEL")
-    server = ManagedVllm(request.teacher.model, request.log)
+    server = ManagedVllm(request.serve or request.teacher.model, request.log)
     await server.start(lambda seconds, line: request.notify(f"starting vLLM, {seconds:.0f} s: {line}"))
     client = ChatClient(
         server.endpoint, server.served_name, timeout=TIMEOUT, concurrency=request.concurrency, gone=server.gone

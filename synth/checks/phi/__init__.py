@@ -8,6 +8,7 @@ bounds those.
 
 from __future__ import annotations
 
+import os
 import re
 from bisect import bisect_right
 from collections import Counter
@@ -41,6 +42,8 @@ def scan_text(text: str, field: str = "source") -> tuple[PhiFinding, ...]:
 
 def scan_fields(fields: Mapping[str, str]) -> tuple[PhiFinding, ...]:
     """Return the findings in several texts, in order: those of ``scan_text`` on each, at a fraction of the time."""
+    # Presidio takes a GPU that torch sees; beside a teacher it must not.
+    os.environ.setdefault("PRESIDIO_DEVICE", "cpu")
     from synth.checks.phi.engine import analyze
 
     names = list(fields)
