@@ -4,8 +4,6 @@ VENV ?= .venv
 VLLM_VENV ?= .venv-vllm
 BIN = $(VENV)/bin
 PIP = -m pip install --quiet --disable-pip-version-check
-# Two OpenMP threads that sleep at barriers do not slow each other down when anything else runs (docs/PERFORMANCE.md).
-export OMP_WAIT_POLICY ?= PASSIVE
 export HF_HUB_DISABLE_TELEMETRY = 1
 
 .PHONY: help demo test lint types unit test-slow test-vllm bench tiny-base clean

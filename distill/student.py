@@ -36,6 +36,8 @@ class LoraSettings(Record):
     target_modules: str | tuple[str, ...] = "all-linear"
     target_parameters: tuple[str, ...] = ()
     """Parameters that are no linear layer, such as the experts of a mixture."""
+    modules_to_save: tuple[str, ...] = ()
+    """Modules that are trained whole and kept in the adapter, such as the embeddings of a small base."""
 
 
 class Recipe(Record):
@@ -143,8 +145,10 @@ def quiet_hub() -> None:
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
     os.environ["HF_HUB_OFFLINE"] = "1"
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    # Threads that spin at barriers make two threads ten times slower than one as soon as anything else runs.
+    # Threads that spin long at barriers make two of them ten times slower than one as soon as anything else runs, and
+    # threads that do not spin at all are slow by themselves; a short spin is quick and safe (docs/PERFORMANCE.md).
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ.setdefault("GOMP_SPINCOUNT", "200000")
 
 
 def base_folder(student: Student) -> Path:

@@ -246,6 +246,9 @@ def _lora(student: Student) -> LoraConfig:
         lora_dropout=settings.dropout,
         target_modules=modules if isinstance(modules, str) else list(modules),
         target_parameters=list(settings.target_parameters) or None,
+        modules_to_save=list(settings.modules_to_save) or None,
+        # A head that is the embeddings' transpose in the base stays so.
+        ensure_weight_tying=bool(settings.modules_to_save),
     )
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from distill.student import base_folder, find_student, load_model, load_tokenizer
 from distill.tiny.corpus import SEED, Corpus
+from distill.tiny.extraction import extraction
 from synth.assets import canonical_json, load_schema, sha256
 from synth.records import JsonObject
 
@@ -43,7 +44,7 @@ def contract_keys(schema: object) -> Iterator[str]:
 def answers(corpus: Corpus, count: int) -> Iterator[object]:
     """Yield the answers of the first exercises that are JSON."""
     for index in range(count):
-        text = corpus.exercise(index).answer
+        text = (corpus.exercise(index) if index % 2 else extraction(corpus, index)).answer
         if text[:1] in "[{" and not text.startswith(("[doctor]", "[patient]")):
             yield json.loads(text)
 
@@ -58,7 +59,7 @@ def test_exercises_hold_no_key_of_the_contract(corpus: Corpus) -> None:
 
 def test_exercises_hold_no_note_and_no_code(corpus: Corpus) -> None:
     for index in range(200):
-        exercise = corpus.exercise(index)
+        exercise = corpus.exercise(index) if index % 2 else extraction(corpus, index)
         target = corpus.encounter(index).target
         text = exercise.prompt + exercise.answer
         assert canonical_json(target) not in text
@@ -99,11 +100,20 @@ def test_the_same_seed_builds_the_same_bytes(tmp_path: Path, monkeypatch: pytest
 
     stage = curriculum.CopyStage(shortest=4, longest=8, width=32, rows=4, learning_rate=1e-3, steps=2, until=0.0)
     monkeypatch.setattr(curriculum, "STAGES", (stage,))
-    plan = Plan(vocabulary=400, vocabulary_encounters=5, hidden=64, layers=2, heads=4, intermediate=64, steps=2)
+    plan = Plan(
+        vocabulary=400,
+        vocabulary_encounters=5,
+        hidden=64,
+        layers=2,
+        heads=4,
+        intermediate=64,
+        steps=2,
+        extraction_rounds=(2, 2),
+    )
     heard: list[str] = []
     for name in ("a", "b"):
         build(plan, tmp_path / name, lambda stage, _step, _steps, _loss: heard.append(stage))
-    assert heard == ["copy 1", "copy 1", "corpus", "corpus"] * 2
+    assert heard == ["copy 1", "copy 1", "corpus", "corpus", "extraction", "extraction"] * 2
     for name in ("model.safetensors", "tokenizer.json", "config.json"):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
 

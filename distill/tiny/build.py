@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -14,10 +14,14 @@ from torch.nn.functional import cross_entropy
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 from distill.tiny.circuit import induction_llama
-from distill.tiny.corpus import SEED, Corpus, vocabulary_texts
+from distill.tiny.corpus import SEED, Corpus, Exercise, vocabulary_texts
 from distill.tiny.curriculum import Report, copy_curriculum
+from distill.tiny.extraction import extraction
 from distill.tiny.tokenizer import ASSISTANT, END, PAD, SPECIAL, USER, train_tokenizer
 from synth.assets import sha256
+
+_UNREAD = 1_000_000
+"""More than the exercises of any stage."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,8 @@ class Plan:
     context: int = 4096
     steps: int = 2000
     """Optimiser steps on the corpus."""
+    extraction_rounds: tuple[int, ...] = (1300, 1500)
+    """Optimiser steps on extraction from whole transcripts; the learning rate goes up and down once a round."""
     tokens_a_step: int = 2048
     learning_rate: float = 1.5e-3
     prompts_every: int = 6
@@ -61,17 +67,23 @@ def make_model(plan: Plan, vocabulary: int) -> LlamaForCausalLM:
     )
 
 
-def read_corpus(
-    model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, corpus: Corpus, plan: Plan, report: Report
+def read_exercises(
+    model: LlamaForCausalLM,
+    tokenizer: PreTrainedTokenizerFast,
+    exercise: Callable[[int], Exercise],
+    stage: str,
+    steps: int,
+    plan: Plan,
+    report: Report,
 ) -> None:
-    """Train a model in place on the corpus: AdamW, cosine, loss on the answers and now and then on the prompts."""
+    """Train a model in place on exercises: AdamW, cosine, loss on the answers and now and then on the prompts."""
     optimiser = torch.optim.AdamW(model.parameters(), plan.learning_rate, betas=(0.9, 0.98), weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, plan.learning_rate, total_steps=plan.steps, pct_start=0.05, div_factor=20, final_div_factor=50
+        optimiser, plan.learning_rate, total_steps=steps, pct_start=0.05, div_factor=20, final_div_factor=50
     )
     recent: list[float] = []
-    batches = _batches(tokenizer, corpus, plan)
-    for step in range(1, plan.steps + 1):
+    batches = _batches(tokenizer, exercise, plan)
+    for step in range(1, steps + 1):
         rows, answers = next(batches)
         # The head is a third of the work, so that prompts are scored now and then only.
         scored = (rows != tokenizer.pad_token_id) if step % plan.prompts_every == 0 else answers
@@ -84,11 +96,11 @@ def read_corpus(
         optimiser.step()
         schedule.step()
         recent = [*recent[-49:], each[answers[:, 1:][scored[:, 1:]]].mean().item()]
-        report("corpus", step, plan.steps, sum(recent) / len(recent))
+        report(stage, step, steps, sum(recent) / len(recent))
 
 
 def _batches(
-    tokenizer: PreTrainedTokenizerFast, corpus: Corpus, plan: Plan
+    tokenizer: PreTrainedTokenizerFast, exercise: Callable[[int], Exercise], plan: Plan
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     """Yield token ids and loss weights, both of shape (rows, width), in rows of similar length; padding weighs
     nothing."""
@@ -97,10 +109,10 @@ def _batches(
     while True:
         pool = []
         for _ in range(64):
-            exercise = corpus.exercise(index)
+            chosen = exercise(index)
             index += 1
-            prompt = [user, *tokenizer(exercise.prompt)["input_ids"], end, assistant]
-            answer = [*tokenizer(exercise.answer)["input_ids"], end]
+            prompt = [user, *tokenizer(chosen.prompt)["input_ids"], end, assistant]
+            answer = [*tokenizer(chosen.answer)["input_ids"], end]
             pool.append((prompt, answer))
         pool.sort(key=lambda pair: len(pair[0]) + len(pair[1]))
         groups: list[list[tuple[list[int], list[int]]]] = [[]]
@@ -120,6 +132,11 @@ def _batches(
             yield rows, answers
 
 
+def mixture(corpus: Corpus, start: int) -> Callable[[int], Exercise]:
+    """Return the exercises of the last stage: extraction, and one in five of the stage before, so that it is kept."""
+    return lambda index: extraction(corpus, start + index) if index % 5 else corpus.exercise(_UNREAD + start + index)
+
+
 def build(plan: Plan, out: Path, report: Report) -> None:
     """Write the base to a folder: weights (safetensors), configuration, tokenizer, provenance, README."""
     started = time.monotonic()
@@ -134,7 +151,10 @@ def build(plan: Plan, out: Path, report: Report) -> None:
     model = make_model(plan, len(tokenizer))
     model.train()
     copy_curriculum(model, first=len(SPECIAL), seed=plan.seed, report=noted)
-    read_corpus(model, tokenizer, corpus, plan, noted)
+    read_exercises(model, tokenizer, corpus.exercise, "corpus", plan.steps, plan, noted)
+    for number, steps in enumerate(plan.extraction_rounds):
+        exercises = mixture(corpus, number * _UNREAD)
+        read_exercises(model, tokenizer, exercises, f"extraction {number + 1}", steps, plan, noted)
     save(model, tokenizer, plan, out, losses, time.monotonic() - started)
 
 
@@ -188,13 +208,20 @@ Its weights start at random but for an induction circuit in the first two layers
      terms for symptoms, history, findings, studies, plan items and diagnoses, its units and generic names, and how
      measurements, drugs and doses are said;
    - small random tables, to be written as JSON under random keys.
+3. {sum(plan.extraction_rounds)} steps on extraction (`distill/tiny/extraction.py`): whole transcripts of the same
+stream, and the scenario's facts of
+   some kinds to be listed as JSON, named in plain words, under keys and in an order that are drawn anew each time;
+   one in five is an
+   exercise of part 2.
 
 ## What it has not seen
 
 No note, and not the contract: the keys of the exercises are random words, none of them a key of
-`schemas/note.schema.json`, and it has never been asked for what a note puts into its sections. No ICD-10-CM code.
-Notes were used once, to choose the tokenizer's vocabulary. All text comes from the simulator and the pack; no real
-patient, no language model.
+`schemas/note.schema.json`, and their order is random too. No ICD-10-CM code, no history of present illness. What it
+brings is what a base
+that can follow instructions brings: to find things in a transcript and to write JSON. Notes were used once, to
+choose the tokenizer's
+vocabulary. All text comes from the simulator and the pack; no real patient, no language model.
 
 ## Provenance
 

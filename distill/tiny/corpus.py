@@ -37,6 +37,11 @@ Entry = Callable[[Draws], tuple[str, str]]
 """Makes what is said, and what is written for it."""
 
 
+def exercise_keys() -> tuple[str, ...]:
+    """Return the keys of the exercises; none of them is a key of a contract."""
+    return _KEYS
+
+
 @dataclass(frozen=True, slots=True)
 class Exercise:
     """A prompt and the answer to it."""

@@ -28,7 +28,7 @@ class Choice:
     reason: str
     """One line for the user: which, and why."""
     serve: str | None = None
-    """Folder of the model that vLLM is to serve; the settings only hold its name, so that no path gets into a record."""
+    """Folder of the model that vLLM is to serve; settings hold its name alone, so that no path gets into a record."""
 
 
 def choose_teacher(configured: JsonValue, teacher: str | None, endpoint: str | None, model: str | None) -> Choice:
