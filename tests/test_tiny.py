@@ -155,7 +155,7 @@ def test_the_shipped_base_finds_things_in_transcripts_that_it_never_read(corpus:
         with torch.no_grad():
             guess = model(torch.tensor([prompt + answer])).logits[0, len(prompt) - 1 : -1].argmax(-1).tolist()
         digits = [
-            (got, wanted) for got, wanted in zip(guess, answer, strict=True) if tokenizer.decode(wanted).isdigit()
+            (got, wanted) for got, wanted in zip(guess, answer, strict=True) if str(tokenizer.decode(wanted)).isdigit()
         ]
         asked += len(digits)
         right += sum(got == wanted for got, wanted in digits)
