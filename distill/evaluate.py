@@ -12,6 +12,7 @@ from distill.predict import Loaded, load_base, load_student, predict, read_train
 from distill.records import BenchmarkItem, Prediction
 from distill.report import write_report
 from distill.scoring import FLOORS, Results, score_system, settings, summarise, versions, write
+from synth.runs import read_manifest
 
 Progress = Callable[[str, int, int], None]
 
@@ -67,7 +68,8 @@ def evaluate(
         versions=versions(),
     )
     write(out, results, scored)
-    write_report(out / "report.html", results, items, predictions, metadata)
+    simulated = metadata.name == "held-out" and read_manifest(data).teacher.name == "simulator"
+    write_report(out / "report.html", results, items, predictions, metadata, simulated=simulated)
     return results
 
 

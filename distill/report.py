@@ -79,6 +79,8 @@ def write_report(
     items: Sequence[BenchmarkItem],
     predictions: Mapping[str, Sequence[Prediction]],
     metadata: BenchmarkMetadata,
+    *,
+    simulated: bool,
 ) -> None:
     """Write the report: one self-contained file, without script and without any request. UserError where it cannot be
     written."""
@@ -105,16 +107,12 @@ def write_report(
         rows=rows,
         meanings=[(column, MEANINGS[column]) for column in columns],
         items=per_item,
-        simulator=metadata.name == "held-out" and _by_simulator(items),
+        simulator=simulated,
     )
     try:
         path.write_text(text, "utf-8")
     except OSError as error:
         raise UserError(f"{path}: cannot be written: {error.strerror}") from error
-
-
-def _by_simulator(items: Sequence[BenchmarkItem]) -> bool:
-    return any(item.scenario is not None for item in items)
 
 
 def _note(prediction: Prediction) -> str:

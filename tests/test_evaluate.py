@@ -102,3 +102,14 @@ def test_what_is_missing_is_one_line(evaluated: Path, tmp_path: Path) -> None:
         evaluate("held-out:tset", evaluated / "run", evaluated / "student", tmp_path / "eval")
     with pytest.raises(UserError, match="holds no test split"):
         evaluate("held-out", tmp_path, evaluated / "student", tmp_path / "eval")
+
+
+def test_the_report_speaks_of_the_simulator_only_where_it_wrote(evaluated: Path, tmp_path: Path) -> None:
+    from distill.benchmarks.held_out import HeldOut
+    from distill.report import write_report
+    from distill.scoring import Results
+
+    results = Results.model_validate_json((evaluated / "eval" / "results.json").read_text())
+    for simulated in (True, False):
+        write_report(tmp_path / "report.html", results, [], {}, HeldOut.metadata, simulated=simulated)
+        assert ("written by the simulator" in (tmp_path / "report.html").read_text()) is simulated
