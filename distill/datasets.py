@@ -31,6 +31,7 @@ class Example:
     """A conversation of one prompt and one completion."""
 
     id: str
+    task: str
     prompt: list[Message]
     completion: list[Message]
 
@@ -93,6 +94,7 @@ def examples(run: Path, split: Split, form: Format) -> list[Example]:
     return [
         Example(
             id=row["id"],
+            task=row["task"],
             prompt=student_prompt(row["task"], row["source"]),
             completion=[{"role": "assistant", "content": row[column]}],
         )

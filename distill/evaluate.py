@@ -41,8 +41,9 @@ def evaluate(
     trained = read_trained(adapter)
     items = loaded.load(data, split)[:limit]
     train = None
-    if metadata.train_split not in (None, split) and loaded.available(data, metadata.train_split or ""):
-        train = loaded.load(data, metadata.train_split or "")
+    other = metadata.train_split
+    if other is not None and other != split and loaded.available(data, other):
+        train = loaded.load(data, other)
 
     predictions: dict[str, Sequence[Prediction]] = {}
     student = load_student(adapter, base=base)

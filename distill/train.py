@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from distill.card import TrainMetrics, model_card
-from distill.datasets import Fitted, Format, examples, fit, read_split
+from distill.datasets import Fitted, Format, examples, fit
 from distill.predict import STUDENT_FILE, TrainedStudent, stop_tokens
 from distill.student import (
     Student,
@@ -69,7 +69,6 @@ def train(
     record = _adjusted(find_student(student), learning_rate, epochs, batch_size, accumulation, rank, max_length)
     manifest = read_manifest(run)
     rows = examples(run, "train", form)
-    task = read_split(run, "train")[0]["task"]
     place = device or pick_device()
     tokenizer = load_tokenizer(record)
     model = load_model(record, device=place)
@@ -139,7 +138,7 @@ def train(
         student=record,
         base_sha256=base_sha256(record),
         format=form,
-        task=task,
+        task=rows[0].task,
         longest_completion=max(len(t.input_ids) - t.completion_start for t in fitted.kept),
     )
     (out / STUDENT_FILE).write_text(trained.model_dump_json(indent=2) + "\n", "utf-8")

@@ -84,7 +84,7 @@ def test_text_survives_the_tokenizer(tokenizer: PreTrainedTokenizerBase) -> None
 def test_what_does_not_fit_is_refused_and_counted(tokenizer: PreTrainedTokenizerBase) -> None:
     def example(number: int, words: int) -> Example:
         answer = [{"role": "assistant", "content": "{}"}]
-        return Example(str(number), student_prompt("note", "[doctor] " + "hello " * words), answer)
+        return Example(str(number), "note", student_prompt("note", "[doctor] " + "hello " * words), answer)
 
     found = [example(i, 5) for i in range(39)] + [example(39, 5000)]
     fitted = fit(found, tokenizer, stops(tokenizer), 200)

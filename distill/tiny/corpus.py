@@ -29,17 +29,12 @@ _WORDS = (
     "alpha beta gamma delta item entry word part line label key field first second third left right what where who "
     "quote piece thing group row cell colour size place mark sign said meaning about found list more"
 )
-_KEYS = tuple(_WORDS.split())
+KEYS = tuple(_WORDS.split())
 """Keys of the exercises; none of them is a key of a contract."""
 
 
 Entry = Callable[[Draws], tuple[str, str]]
 """Makes what is said, and what is written for it."""
-
-
-def exercise_keys() -> tuple[str, ...]:
-    """Return the keys of the exercises; none of them is a key of a contract."""
-    return _KEYS
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +92,7 @@ class Corpus:
         them."""
         kinds = [draws.pick(tuple(self._glossary)) for _ in range(3 + draws.below(7))]
         entries = [draws.pick(self._glossary[kind])(draws) for kind in kinds]
-        a, b, c = draws.shuffled(_KEYS)[:3]
+        a, b, c = draws.shuffled(KEYS)[:3]
         lines = [draws.pick(("[doctor] ", "[patient] ", "")) + _sentence(draws, said) for said, _ in entries]
         form = draws.below(4)
         answer: JsonValue
@@ -119,8 +114,8 @@ class Corpus:
 
     def _on_records(self, draws: Draws, _: int) -> Exercise:
         """Return a small table in plain words, to be written as JSON under the keys that the prompt names."""
-        keys = draws.shuffled(_KEYS)[: 2 + draws.below(3)]
-        outer = draws.pick([key for key in _KEYS if key not in keys])
+        keys = draws.shuffled(KEYS)[: 2 + draws.below(3)]
+        outer = draws.pick([key for key in KEYS if key not in keys])
         rows: list[dict[str, JsonValue]] = [
             {key: self._value(draws) for key in keys} for _ in range(1 + draws.below(4))
         ]
@@ -227,7 +222,7 @@ def _aloud(draws: Draws, value: JsonValue) -> str:
 def _continuations(draws: Draws, text: str) -> tuple[str, str]:
     """Ask for what follows the words given, one to five times."""
     words = text.split()
-    a, b = draws.shuffled(_KEYS)[:2]
+    a, b = draws.shuffled(KEYS)[:2]
     rows: list[JsonValue] = []
     cues = []
     for _ in range(1 + draws.below(5)):
@@ -241,7 +236,7 @@ def _continuations(draws: Draws, text: str) -> tuple[str, str]:
 def _numbers(draws: Draws, text: str) -> tuple[str, str]:
     """Ask for every number, in order, with the words before and after it."""
     words = text.replace("\n", " ").split(" ")
-    a, b, c = draws.shuffled(_KEYS)[:3]
+    a, b, c = draws.shuffled(KEYS)[:3]
     rows: list[JsonValue] = []
     for i, word in enumerate(words):
         bare = word.strip(".,?")
@@ -256,7 +251,7 @@ def _openings(draws: Draws, text: str) -> tuple[str, str]:
     who = draws.pick(("doctor", "patient"))
     count = 3 + draws.below(4)
     turns = [line.partition("] ")[2] for line in text.split("\n") if line.startswith(f"[{who}]")]
-    key = draws.pick(_KEYS)
+    key = draws.pick(KEYS)
     answer: JsonValue = {key: [" ".join(turn.split()[:count]) for turn in turns[:10]]}
     return f"List how the {who} starts, {count} words each, below {key}.", canonical_json(answer)
 

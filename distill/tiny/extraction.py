@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from pydantic import JsonValue
 
-from distill.tiny.corpus import SEED, Corpus, Exercise, exercise_keys
+from distill.tiny.corpus import KEYS, SEED, Corpus, Exercise
 from synth.assets import canonical_json
 from synth.draws import Draws
 from synth.teachers.chart import Chart, read_chart
@@ -55,7 +55,7 @@ def extraction(corpus: Corpus, index: int) -> Exercise:
     encounter = corpus.encounter(index)
     chart = read_chart(encounter.scenario)
     parts = draws.shuffled((*_LISTS, *_ROWS))[: 5 + draws.below(12)]
-    keys = draws.shuffled(exercise_keys())
+    keys = draws.shuffled(KEYS)
     asked: list[str] = []
     answer: dict[str, JsonValue] = {}
     for part in parts:
