@@ -38,7 +38,7 @@ def peak_bytes(work: Callable[[int], object], count: int) -> int:
 def main(count: int = 2000) -> None:
     """Print speed, and peak memory for ``count`` and five times as many encounters."""
     pack = load_pack("endocrinology")
-    simulator = Simulator(pack, 0, load_task("note"))
+    simulator = Simulator(pack, load_task("note"))
 
     def sample(index: int) -> object:
         return sample_scenario(pack, 0, index)

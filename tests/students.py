@@ -17,7 +17,7 @@ SPLITS: dict[Split, range] = {"train": range(8), "validation": range(8, 10), "te
 def encounters(indices: range) -> list[Encounter]:
     """Return the simulator's encounters at some indices of seed 5."""
     pack = load_pack("endocrinology")
-    teacher = Simulator(pack, 5, load_task("note"))
+    teacher = Simulator(pack, load_task("note"))
     return [teacher.encounter(sample_scenario(pack, 5, index)) for index in indices]
 
 

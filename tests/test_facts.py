@@ -154,7 +154,7 @@ def test_the_perfect_note_is_perfect() -> None:
 
 def test_the_simulators_notes_are_perfect() -> None:
     pack, task = load_pack("endocrinology"), load_task("note")
-    simulator = Simulator(pack, 7, task)
+    simulator = Simulator(pack, task)
     for index in range(25):
         encounter = simulator.encounter(sample_scenario(pack, 7, index))
         found = values(encounter.target, scenario=encounter.scenario)

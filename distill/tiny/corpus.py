@@ -52,7 +52,7 @@ class Corpus:
         """UserError where the specialty is unknown."""
         self._pack = load_pack(specialty)
         task = load_task("note")
-        self._simulator = Simulator(self._pack, SEED, task)
+        self._simulator = Simulator(self._pack, task)
         self._spoken = load_grammar(task.simulator).spoken
 
     @property

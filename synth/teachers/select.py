@@ -74,7 +74,7 @@ async def open_teacher(request: TeacherRequest) -> Teacher:
     if request.teacher.name == "simulator":
         from synth.teachers.simulator import Simulator
 
-        return Simulator(request.pack, request.seed, request.task)
+        return Simulator(request.pack, request.task)
     if request.teacher.name == "vllm":
         from synth.teachers.vllm import open_managed
 

@@ -15,10 +15,10 @@ from synth.teachers.note import write_note
 class Simulator:
     """Writes the same encounter for the same scenario, whatever was written before; holds nothing between encounters.
 
-    ``seed`` is the run's and is not used: the scenario carries its own. UserError where the task's grammar is unknown.
+    The scenario carries its own seed. UserError where the task's grammar is unknown.
     """
 
-    def __init__(self, pack: Pack, seed: int, task: Task) -> None:  # noqa: ARG002  every teacher is given the run's seed
+    def __init__(self, pack: Pack, task: Task) -> None:
         self._pack = pack
         self._task = task
         self._grammar = load_grammar(task.simulator)
