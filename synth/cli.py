@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from pydantic import JsonValue
 
 from synth import __version__
+
+if TYPE_CHECKING:
+    from synth.config import RunConfig
+    from synth.ledger import Position
+    from synth.pipeline import Execution
+    from synth.teachers.base import Traffic
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -27,15 +36,37 @@ def synth() -> None:
 @click.option("--task", help="What is written [note].")
 @click.option("--seed", type=click.IntRange(min=0), help="Fixes the scenarios, whatever the concurrency [0].")
 @click.option("--teacher", help="auto, simulator, or the id of a model for vLLM to serve here [auto].")
-@click.option("--endpoint", metavar="URL", help="An OpenAI-compatible server to write with; needs --model.")
+@click.option(
+    "--endpoint",
+    "endpoints",
+    metavar="URL",
+    multiple=True,
+    help="An OpenAI-compatible server to write with; needs --model; several of the same model are balanced.",
+)
 @click.option("--model", metavar="NAME", help="The model as the server at --endpoint calls it.")
+@click.option("--revision", metavar="COMMIT", help="Of the model: vLLM is asked for it, a server is believed.")
 @click.option("--temperature", type=click.FloatRange(0.0, 2.0), help="Of the teacher's sampling [0.8].")
 @click.option("--max-tokens", type=click.IntRange(min=16), help="Of one response of the teacher [4096].")
-@click.option("--attempts", type=click.IntRange(min=1), help="Per stage of a candidate before it is rejected [3].")
+@click.option("--attempts", type=click.IntRange(min=1), help="At source and at target, before a rejection [3].")
 @click.option(
-    "--concurrency", type=click.IntRange(min=1), default=32, show_default=True, help="Candidates under way at once."
+    "--concurrency",
+    type=click.IntRange(min=1),
+    default=256,
+    show_default=True,
+    help="Most requests in flight at one endpoint; how many pay off is found out.",
 )
+@click.option("--workers", type=click.IntRange(min=0), help="Processes for the checks [one a core, at most 8].")
 @click.option("--max-candidates", type=click.IntRange(min=1), help="Stop after so many candidates [10 times n].")
+@click.option("--timeout", type=click.FloatRange(min=0.1), default=600.0, show_default=True, help="Seconds a request.")
+@click.option(
+    "--patience",
+    type=click.FloatRange(min=0.0),
+    default=120.0,
+    show_default=True,
+    help="Seconds that a server may be away before the run stops.",
+)
+@click.option("--cache/--no-cache", default=True, help="Keep a model's replies, so that none is paid for twice.")
+@click.option("--preview", metavar="K", type=click.IntRange(min=1), help="Show K encounters with verdicts; write none.")
 @click.option(
     "--config",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
@@ -48,13 +79,19 @@ def generate(
     task: str | None,
     seed: int | None,
     teacher: str | None,
-    endpoint: str | None,
+    endpoints: tuple[str, ...],
     model: str | None,
+    revision: str | None,
     temperature: float | None,
     max_tokens: int | None,
     attempts: int | None,
     concurrency: int,
+    workers: int | None,
     max_candidates: int | None,
+    timeout: float,
+    patience: float,
+    cache: bool,
+    preview: int | None,
     config: Path | None,
 ) -> None:
     """Generate N accepted encounters; run again with the same words to resume.
@@ -63,43 +100,86 @@ def generate(
     synth generate --specialty endocrinology -n 1500
     synth generate --specialty endocrinology -n 1500 --teacher openai/gpt-oss-20b
     synth generate --specialty endocrinology -n 1500 --endpoint http://127.0.0.1:8000 --model my-model
+    synth generate --specialty endocrinology --preview 3
     """
     from synth.config import read_settings, resolve_config
     from synth.console import say
-    from synth.pipeline import Execution, generate
-    from synth.progress import RunProgress
+    from synth.pipeline import Execution
+    from synth.teachers.cache import default_cache_path
     from synth.teachers.select import choose_teacher
 
     settings = read_settings(config)
     settings |= _given(specialty=specialty, n=n, task=task, seed=seed)
-    chosen = choose_teacher(settings.get("teacher"), teacher, endpoint, model)
-    settings["teacher"] = chosen.settings | _given(temperature=temperature, max_tokens=max_tokens, attempts=attempts)
+    if preview is not None:
+        settings.setdefault("n", preview)
+    chosen = choose_teacher(settings.get("teacher"), teacher, endpoints, model)
+    settings["teacher"] = chosen.settings | _given(
+        revision=revision, temperature=temperature, max_tokens=max_tokens, attempts=attempts
+    )
     run = resolve_config(settings)
-    folder = out or Path("outputs") / f"{run.specialty}-{run.task}-{run.seed}"
+    execution = Execution(
+        out=out or Path("outputs") / f"{run.specialty}-{run.task}-{run.seed}",
+        max_candidates=max_candidates or 10 * run.n,
+        announcement=chosen.reason,
+        endpoints=endpoints,
+        serve=chosen.serve,
+        concurrency=concurrency,
+        workers=min(8, len(os.sched_getaffinity(0))) if workers is None else workers,
+        timeout=timeout,
+        patience=patience,
+        cache=default_cache_path() if cache and preview is None else None,
+        notify=say,
+    )
+    if preview is None:
+        _generate(run, execution)
+    else:
+        _preview(run, execution, preview)
+
+
+def _generate(run: RunConfig, execution: Execution) -> None:
+    """Carry the run out, with progress on standard error."""
+    from synth.console import say
+    from synth.pipeline import generate
+    from synth.progress import RunProgress
+
     with RunProgress(run.n) as progress:
-        execution = Execution(
-            out=folder,
-            announcement=chosen.reason,
-            endpoint=endpoint,
-            serve=chosen.serve,
-            concurrency=concurrency,
-            max_candidates=max_candidates or 10 * run.n,
-            notify=say,
-            decided=progress.decided,
-        )
+
+        def committed(position: Position, traffic: Traffic) -> None:
+            progress.in_flight(traffic.in_flight, traffic.limit)
+            progress.decided(position)
+
         try:
-            position = generate(run, execution)
+            position = generate(run, replace(execution, committed=committed))
         except (KeyboardInterrupt, OSError) as error:
-            stopped = "stopped" if isinstance(error, KeyboardInterrupt) else f"stopped: {error.strerror}"
+            stopped = "stopped" if isinstance(error, KeyboardInterrupt) else f"stopped: {error.strerror or error}"
             say(f"{stopped}; everything accepted so far is kept. To go on: {shlex.join(['synth', *sys.argv[1:]])}")
             sys.exit(130 if isinstance(error, KeyboardInterrupt) else 1)
     say(f"accepted {position.accepted:,} of {position.next_index:,} candidates; rejected {position.rejected:,}")
-    click.echo(f"{folder}: dataset/, README.md (card), report.html")
+    click.echo(f"{execution.out}: dataset/, README.md (card), report.html")
+
+
+def _preview(run: RunConfig, execution: Execution, count: int) -> None:
+    """Print the first encounters of the run and what each check says of them."""
+    from synth.assets import render_template
+    from synth.pipeline import preview
+
+    click.echo(render_template("preview.txt.j2", previews=preview(run, execution, count)), nl=False)
 
 
 def _given(**flags: JsonValue) -> dict[str, JsonValue]:
     """Return the flags that were given."""
     return {name: value for name, value in flags.items() if value is not None}
+
+
+@synth.command()
+@click.argument("run", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+def status(run: Path, as_json: bool) -> None:
+    """Show how far RUN has come, what it has cost, and what took the candidates."""
+    from synth.status import read_status, status_text
+
+    found = read_status(run)
+    click.echo(found.model_dump_json(indent=2) if as_json else status_text(found))
 
 
 @synth.command()

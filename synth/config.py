@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Literal
 
 import yaml
-from pydantic import Field, JsonValue, ValidationError
+from pydantic import Field, JsonValue, ValidationError, field_validator
 
 from synth import __version__
 from synth.assets import canonical_json, load_yaml, sha256
 from synth.errors import UserError
 from synth.records import Record
 
-_DEPENDENCIES = ("jsonschema", "presidio-analyzer", "pyarrow", "pydantic", "regex")
+_DEPENDENCIES = ("jsonschema", "jsonschema-rs", "presidio-analyzer", "pyarrow", "pydantic", "regex")
 """Libraries whose version can change what is accepted or how it is written."""
 
 
@@ -32,7 +32,9 @@ class TeacherConfig(Record):
     max_tokens: int = Field(default=4096, ge=16)
     """Per response."""
     attempts: int = Field(default=3, ge=1)
-    """Per stage of a candidate, before it is rejected."""
+    """At each part of a candidate, source and target, before it is rejected."""
+    revision: str | None = None
+    """Of the model, such as a commit on the Hub; vLLM is asked for it, a server is believed."""
 
 
 class SplitConfig(Record):
@@ -53,6 +55,13 @@ class RunConfig(Record):
     teacher: TeacherConfig
     checks: tuple[str, ...] = ("schema", "phi")
     splits: SplitConfig = SplitConfig()
+
+    @field_validator("checks")
+    @classmethod
+    def _contract_first(cls, checks: tuple[str, ...]) -> tuple[str, ...]:
+        if checks[:1] != ("schema",):
+            raise ValueError("'schema' must come first: what breaks its contract is no target")
+        return checks
 
 
 def read_settings(file: Path | None) -> dict[str, JsonValue]:
@@ -76,11 +85,12 @@ def resolve_config(settings: Mapping[str, JsonValue]) -> RunConfig:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "configuration"
+        message = first["msg"].removeprefix("Value error, ")
         if first["type"] == "missing":
             raise UserError(
                 f"{where} is missing; give {'-n' if where == 'n' else f'--{where}'} or --config FILE"
             ) from error
-        raise UserError(f"{where}: {first['msg'][0].lower()}{first['msg'][1:]}") from error
+        raise UserError(f"{where}: {message[0].lower()}{message[1:]}") from error
 
 
 def run_versions() -> dict[str, str]:

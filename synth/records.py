@@ -11,6 +11,7 @@ Number = int | float
 Sex = Literal["female", "male"]
 Visit = Literal["new", "follow-up"]
 Split = Literal["train", "validation", "test"]
+Part = Literal["source", "target"]
 Interpretation = Literal["low", "normal", "high"]
 PlanAction = Literal["start", "stop", "increase", "decrease", "continue", "order", "refer", "advise", "follow-up"]
 
@@ -249,6 +250,8 @@ class Rejection(Record):
     """``source``, ``target`` (the teacher failed), or the name of the check."""
     reason: str
     """A short fixed code that can be counted, such as ``truncated`` or ``not_valid_under_contract``."""
+    part: Part
+    """Which of the two was at fault, and is written anew where there is another attempt."""
     detail: str
     """One line for a person; holds no text that the teacher wrote where the stage is ``phi``."""
     attempts: int

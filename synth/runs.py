@@ -8,37 +8,15 @@ from __future__ import annotations
 
 import fcntl
 import os
-import re
-from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
 from pydantic import ValidationError
 
 from synth.errors import UserError
-from synth.records import Counts, Encounter, Manifest, Rejection
-
-ENCOUNTERS = "encounters.jsonl"
-REJECTIONS = "rejections.jsonl"
-_INDEX = re.compile(rb'^\{"id":"[^"]*","index":(\d+),')
-_REASON = re.compile(rb'^\{"id":"[^"]*","index":\d+,"stage":"([^"]*)","reason":"([^"]*)"')
-
-
-@dataclass(slots=True)
-class Position:
-    """How far a run has come."""
-
-    accepted: int = 0
-    rejected: int = 0
-    reasons: Counter[str] = field(default_factory=Counter)
-    """Rejections by ``stage/reason``."""
-
-    @property
-    def next_index(self) -> int:
-        """Index of the first candidate that is not decided yet."""
-        return self.accepted + self.rejected
+from synth.ledger import ENCOUNTERS, REJECTIONS, Decided, Position, drop_torn_line, read_position
+from synth.records import Counts, Encounter, Manifest
 
 
 def write_atomically(path: Path, text: str) -> None:
@@ -99,10 +77,7 @@ class RunDir:
         if not self.was_complete:
             write_atomically(path / "config.yaml", config_yaml)
             write_atomically(path / "manifest.json", manifest.model_dump_json(indent=2) + "\n")
-        self._logs: dict[type, IO[bytes]] = {
-            Encounter: (path / ENCOUNTERS).open("ab"),
-            Rejection: (path / REJECTIONS).open("ab"),
-        }
+        self._logs: dict[str, IO[bytes]] = {name: (path / name).open("ab") for name in (ENCOUNTERS, REJECTIONS)}
 
     def _take_up(self, manifest: Manifest) -> bool:
         """Return whether the run that is already there is complete for what is asked."""
@@ -111,6 +86,10 @@ class RunDir:
                 raise UserError(f"{self.path} is not a run directory but holds {others[0]}; choose another --out")
             return False
         before = read_manifest(self.path)
+        if not any(
+            (self.path / name).exists() and (self.path / name).stat().st_size for name in (ENCOUNTERS, REJECTIONS)
+        ):
+            return False  # nothing was decided, so there is nothing that other settings could spoil
         if before.fingerprint != manifest.fingerprint:
             raise UserError(
                 f"{self.path} was made with {_difference(before, manifest)}; "
@@ -125,43 +104,26 @@ class RunDir:
 
     def _recover(self, target: int) -> Position:
         """Return the position after dropping torn last lines; UserError where the logs do not fit together."""
-        position = Position()
-        indices = {ENCOUNTERS: 0, REJECTIONS: 0}
-        last = -1
-        for name in indices:
-            previous = -1
-            for line in _whole_lines(self.path / name):
-                match = _INDEX.match(line)
-                index = int(match[1]) if match else -1
-                if index <= previous:
-                    raise UserError(f"{self.path / name} is damaged after index {previous}; restore it or start anew")
-                previous = index
-                indices[name] += 1
-                if name == REJECTIONS and (reason := _REASON.match(line)):
-                    position.reasons[f"{reason[1].decode()}/{reason[2].decode()}"] += 1
-            last = max(last, previous)
-        position.accepted, position.rejected = indices[ENCOUNTERS], indices[REJECTIONS]
-        if last + 1 != position.next_index or position.accepted > target:
-            raise UserError(f"the logs in {self.path} do not fit together (index {last}, {position.next_index} lines)")
+        for name in (ENCOUNTERS, REJECTIONS):
+            with (self.path / name).open("ab+") as log:
+                drop_torn_line(log)
+        position = read_position(self.path)
+        if position.accepted > target:
+            raise UserError(f"{self.path} holds {position.accepted:,} accepted encounters, more than {target:,}")
         return position
 
-    def commit(self, outcome: Encounter | Rejection) -> None:
+    def commit(self, entry: Decided) -> None:
         """Append a decided candidate to its log; candidates come in index order.
 
         The line is handed to the operating system before this returns, so that no later kill can lose it. OSError
-        (disk full) is
-        left to the caller: the torn line is dropped on resume.
+        (disk full) is left to the caller: the torn line is dropped on resume.
         """
-        if outcome.index != self.position.next_index:
-            raise ValueError(f"candidate {outcome.index} committed out of order; expected {self.position.next_index}")
-        log = self._logs[type(outcome)]
-        log.write(outcome.model_dump_json().encode() + b"\n")
+        if entry.index != self.position.next_index:
+            raise ValueError(f"candidate {entry.index} committed out of order; expected {self.position.next_index}")
+        log = self._logs[ENCOUNTERS if entry.reason is None else REJECTIONS]
+        log.write(entry.line + b"\n")
         log.flush()
-        if isinstance(outcome, Encounter):
-            self.position.accepted += 1
-        else:
-            self.position.rejected += 1
-            self.position.reasons[f"{outcome.stage}/{outcome.reason}"] += 1
+        self.position.add(entry)
 
     def complete(self, manifest: Manifest, counts: Counts) -> None:
         """Write the manifest of a complete run; the last thing that happens to a run."""
@@ -176,19 +138,6 @@ class RunDir:
                 os.fsync(log.fileno())
                 log.close()
         self._lock.close()
-
-
-def _whole_lines(path: Path) -> Iterator[bytes]:
-    """Yield a log's lines after cutting off what follows the last line break; creates the log where there is none."""
-    with path.open("ab+") as file:
-        file.seek(0)
-        end = 0
-        for line in file:
-            if not line.endswith(b"\n"):
-                file.truncate(end)
-                break
-            end += len(line)
-            yield line
 
 
 def _difference(before: Manifest, now: Manifest) -> str:

@@ -98,6 +98,7 @@ def rejection(index: int = 0) -> Rejection:
         index=index,
         stage="phi",
         reason="identifier_found",
+        part="source",
         detail="PERSON 1",
         attempts=1,
         usage=Usage(),

@@ -9,6 +9,7 @@ import pytest
 from synth.card import write_card
 from synth.catalog import load_task
 from synth.config import RunConfig, SplitConfig, TeacherConfig
+from synth.ledger import decided
 from synth.publish import Summary, publish
 from synth.records import Counts
 from synth.report import write_report
@@ -36,8 +37,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Summary]:
     """Return a run of four accepted encounters and one rejection, with its summary."""
     run = RunDir(tmp_path_factory.mktemp("card") / "run", manifest(4), "")
     for index in range(4):
-        run.commit(encounter(index))
-    run.commit(rejection(4))
+        run.commit(decided(encounter(index)))
+    run.commit(decided(rejection(4)))
     run.close()
     return run.path, publish(run.path, load_task("note"), SplitConfig(validation=0, test=0))
 

@@ -53,16 +53,16 @@ def test_what_is_wrong_is_named_in_one_line(settings: dict[str, str], line: str)
 
 def test_flags_go_before_the_file_and_contradictions_are_refused() -> None:
     configured: dict[str, str] = {"name": "server", "model": "m1"}
-    assert choose_teacher(None, "simulator", None, None).settings == {"name": "simulator"}
-    assert choose_teacher(None, "org/model", None, None).settings == {"name": "vllm", "model": "org/model"}
-    assert choose_teacher(dict(configured), None, "http://127.0.0.1:1", None).settings == configured
-    assert choose_teacher(dict(configured), None, "http://127.0.0.1:1", "m2").settings["model"] == "m2"
+    assert choose_teacher(None, "simulator", (), None).settings == {"name": "simulator"}
+    assert choose_teacher(None, "org/model", (), None).settings == {"name": "vllm", "model": "org/model"}
+    assert choose_teacher(dict(configured), None, ("http://127.0.0.1:1",), None).settings == configured
+    assert choose_teacher(dict(configured), None, ("http://127.0.0.1:1",), "m2").settings["model"] == "m2"
     with pytest.raises(UserError, match="--endpoint needs --model"):
-        choose_teacher(None, None, "http://127.0.0.1:1", None)
+        choose_teacher(None, None, ("http://127.0.0.1:1",), None)
     with pytest.raises(UserError, match="exclude each other"):
-        choose_teacher(None, "simulator", "http://127.0.0.1:1", "m")
+        choose_teacher(None, "simulator", ("http://127.0.0.1:1",), "m")
     with pytest.raises(UserError, match="--model goes with --endpoint"):
-        choose_teacher(None, None, None, "m")
+        choose_teacher(None, None, (), "m")
 
 
 def test_suggestions_are_near_or_absent() -> None:

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from synth.ledger import REJECTIONS
 from synth.records import Rejection
-from synth.runs import REJECTIONS, read_encounters, read_manifest
+from synth.runs import read_encounters, read_manifest
 
 SETTINGS = "specialty: endocrinology\nseed: 5\nteacher: {name: simulator}\n"
 

@@ -14,14 +14,16 @@ LAYERS: list[set[str]] = [
     {"records", "errors", "assets", "draws", "console"},
     {"catalog", "packs"},
     {"config"},
-    {"runs", "splits", "progress"},
+    {"ledger", "splits"},
+    {"runs", "progress", "clock", "scheduling"},
+    {"status"},
     {"scenarios", "teachers", "checks", "publish"},
     {"card", "report"},
     {"pipeline"},
     {"cli"},
 ]
 STAGES = {"scenarios", "teachers", "checks"}
-FROM_SYNTH = {"records", "runs", "assets", "catalog", "errors", "checks", "console"}
+FROM_SYNTH = {"records", "ledger", "runs", "assets", "catalog", "errors", "checks", "console"}
 HEAVY = (
     "torch",
     "transformers",
@@ -31,7 +33,7 @@ HEAVY = (
     "presidio_analyzer",
     "spacy",
     "pyarrow",
-    "httpx",
+    "aiohttp",
     "numpy",
     "vllm",
 )

@@ -188,7 +188,7 @@ def test_a_rejection_says_what_and_where_but_not_the_text() -> None:
     }
     outcome = CHECK(encounter("Hi, Gretchen. Your MRN is 00482913.", target))
     assert isinstance(outcome, Rejection)
-    assert (outcome.stage, outcome.reason) == ("phi", "identifier_found")
+    assert (outcome.stage, outcome.reason, outcome.part) == ("phi", "identifier_found", "source")
     assert outcome.detail == "DATE_TIME 1, MEDICAL_RECORD_NUMBER 1, PERSON 3, PHONE_NUMBER 1"
     assert [(f.field, f.entity_type, f.start, f.end) for f in outcome.findings] == [
         ("source", "PERSON", 13, 21),
@@ -224,13 +224,25 @@ def test_nothing_is_logged(caplog: pytest.LogCaptureFixture, capfd: pytest.Captu
     assert capfd.readouterr() == ("", "")
 
 
-def test_presidio_is_loaded_only_when_a_text_is_scanned() -> None:
-    code = (
-        "import sys; from synth.catalog import load_task; from synth.checks.phi import PhiCheck; "
-        "PhiCheck(load_task('note')); print('presidio_analyzer' in sys.modules)"
-    )
+def test_an_identifier_in_the_note_alone_is_the_fault_of_the_target() -> None:
+    outcome = CHECK(encounter(CLEAN[0], {"subjective": {"chief_complaint": "Gretchen, MRN 00482913"}}))
+    assert isinstance(outcome, Rejection)
+    assert outcome.part == "target"
+
+
+def test_presidio_is_loaded_only_when_something_is_found_and_brings_no_torch() -> None:
+    code = """
+import sys
+from synth.catalog import load_task
+from synth.checks.phi import PhiCheck, scan_text
+PhiCheck(load_task("note"))
+scan_text("[doctor] Hi {{patient_name}}, good to see you again. I'm Dr. {{clinician_name}}.")
+print("presidio_analyzer" in sys.modules)
+scan_text("MRN: 00482913")
+print("presidio_analyzer" in sys.modules, "torch" in sys.modules, "transformers" in sys.modules)
+"""
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "False"
+    assert done.stdout.split() == ["False", "True", "False", "False"]
 
 
 def test_versions_name_the_engine() -> None:

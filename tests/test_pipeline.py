@@ -11,10 +11,12 @@ import pytest
 from synth import pipeline
 from synth.config import RunConfig, TeacherConfig
 from synth.errors import TeacherUnavailable, UserError
+from synth.ledger import ENCOUNTERS, REJECTIONS, Position
 from synth.pipeline import CandidateBudgetSpent, Execution, generate
-from synth.records import Encounter, Rejection, Scenario, TeacherIdentity, Usage
-from synth.runs import ENCOUNTERS, REJECTIONS, Position, read_encounters, read_manifest
-from synth.teachers.base import TeacherRequest
+from synth.records import Encounter, Rejection, TeacherIdentity
+from synth.runs import read_encounters, read_manifest
+from synth.scheduling import window
+from synth.teachers.base import Candidate, TeacherRequest, Traffic
 from tests.samples import encounter
 
 
@@ -25,6 +27,8 @@ class UnevenTeacher:
         self, fail_at: int | None = None, reject: Callable[[int], bool] = lambda index: index % 4 == 1
     ) -> None:
         self.identity = TeacherIdentity(name="simulator", model=None, revision=None)
+        self.attempts = 1
+        self.traffic = Traffic()
         self.calls: list[int] = []
         self.under_way = 0
         self.most_under_way = 0
@@ -32,7 +36,9 @@ class UnevenTeacher:
         self._fail_at = fail_at
         self._reject = reject
 
-    async def write(self, scenario: Scenario) -> Encounter | Rejection:
+    async def write(self, candidate: Candidate) -> Encounter | Rejection:
+        scenario = candidate.scenario
+        candidate.attempts = {"source": 1, "target": 1}
         self.calls.append(scenario.index)
         self.under_way += 1
         self.most_under_way = max(self.most_under_way, self.under_way)
@@ -41,16 +47,7 @@ class UnevenTeacher:
         if self._fail_at == scenario.index:
             raise TeacherUnavailable("the server went away")
         if self._reject(scenario.index):
-            return Rejection(
-                id=scenario.id,
-                index=scenario.index,
-                stage="source",
-                reason="no_turns",
-                detail="nothing that reads as a dialogue",
-                attempts=3,
-                usage=Usage(),
-                sha256=None,
-            )
+            return candidate.rejection("source", "no_turns", "nothing that reads as a dialogue")
         return encounter().model_copy(update={"id": scenario.id, "index": scenario.index, "scenario": scenario})
 
     async def close(self) -> None:
@@ -72,17 +69,7 @@ def run(
     config = RunConfig(
         specialty="endocrinology", n=n, seed=3, teacher=TeacherConfig(name="simulator"), checks=("schema",)
     )
-    execution = Execution(
-        out=out,
-        announcement="",
-        endpoint=None,
-        serve=None,
-        concurrency=concurrency,
-        max_candidates=budget,
-        notify=lambda _line: None,
-        decided=lambda _outcome, _position: None,
-    )
-    return generate(config, execution)
+    return generate(config, Execution(out=out, concurrency=concurrency, max_candidates=budget))
 
 
 def all_bytes(path: Path) -> dict[str, bytes]:
@@ -96,7 +83,7 @@ def test_concurrency_changes_nothing_but_time(tmp_path: Path, monkeypatch: pytes
         out = tmp_path / str(concurrency)
         position = run(out, monkeypatch, teacher, concurrency=concurrency)
         assert position.accepted == 30
-        assert teacher.most_under_way <= concurrency
+        assert teacher.most_under_way <= window(concurrency).under_way
         assert teacher.closed
         results.append(all_bytes(out))
     assert results[0] == results[1] == results[2]
@@ -141,7 +128,8 @@ def test_a_complete_run_is_left_as_it_is(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_a_spent_budget_names_the_reason_and_can_be_raised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(
-        CandidateBudgetSpent, match=r"only 15 of 30 accepted after 20 candidates; source/no_turns took 5"
+        CandidateBudgetSpent,
+        match=r"only 15 of 30 .* 20 candidates; the teacher, writing the source, took 5 of them \(source/no_turns 5",
     ):
         run(tmp_path / "run", monkeypatch, UnevenTeacher(), budget=20)
     assert read_manifest(tmp_path / "run").status == "running"
@@ -164,16 +152,6 @@ def test_another_seed_does_not_resume(tmp_path: Path, monkeypatch: pytest.Monkey
     run(tmp_path / "run", monkeypatch, UnevenTeacher(), n=3)
     log = (tmp_path / "run" / ENCOUNTERS).read_bytes()
     config = RunConfig(specialty="endocrinology", n=3, seed=4, teacher=TeacherConfig(name="simulator"))
-    execution = Execution(
-        out=tmp_path / "run",
-        announcement="",
-        endpoint=None,
-        serve=None,
-        concurrency=1,
-        max_candidates=10,
-        notify=lambda _line: None,
-        decided=lambda _outcome, _position: None,
-    )
     with pytest.raises(UserError, match="was made with"):
-        generate(config, execution)
+        generate(config, Execution(out=tmp_path / "run", max_candidates=10))
     assert (tmp_path / "run" / ENCOUNTERS).read_bytes() == log

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from synth.catalog import load_task
 from synth.config import SplitConfig
+from synth.ledger import decided
 from synth.publish import COLUMNS, publish
 from synth.runs import RunDir
 from synth.splits import split_of
@@ -21,7 +22,7 @@ from tests.test_runs import manifest
 def test_every_accepted_encounter_is_in_exactly_one_split_and_reads_back(tmp_path: Path) -> None:
     run = RunDir(tmp_path / "run", manifest(600), "")
     for index in range(600):
-        run.commit(encounter(index))
+        run.commit(decided(encounter(index)))
     run.close()
     summary = publish(run.path, load_task("note"), SplitConfig())
     rows = {split: pq.read_table(run.path / "dataset" / f"{split}.parquet").to_pylist() for split in summary.splits}

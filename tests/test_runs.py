@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from synth.errors import UserError
+from synth.ledger import ENCOUNTERS, REJECTIONS, decided
 from synth.records import Counts, Encounter, Manifest, Rejection, TeacherIdentity
-from synth.runs import ENCOUNTERS, REJECTIONS, RunDir, read_encounters, read_manifest
+from synth.runs import RunDir, read_encounters, read_manifest
 from tests.samples import encounter, rejection
 
 
@@ -34,7 +35,7 @@ def outcome(index: int) -> Encounter | Rejection:
 def write(path: Path, n: int, until: int) -> RunDir:
     run = RunDir(path, manifest(n), "n: 10\n")
     while run.position.next_index < until:
-        run.commit(outcome(run.position.next_index))
+        run.commit(decided(outcome(run.position.next_index)))
     return run
 
 
@@ -69,7 +70,7 @@ def test_a_torn_last_line_is_dropped_and_the_bytes_come_out_the_same(
 def test_out_of_order_commits_are_refused(tmp_path: Path) -> None:
     run = write(tmp_path / "run", 10, 2)
     with pytest.raises(ValueError, match="out of order"):
-        run.commit(encounter(5))
+        run.commit(decided(encounter(5)))
     run.close()
 
 
@@ -85,6 +86,12 @@ def test_resume_refuses_another_fingerprint_and_says_what_differs(tmp_path: Path
     write(tmp_path / "run", 10, 1).close()
     with pytest.raises(UserError, match="was made with seed 1"):
         RunDir(tmp_path / "run", manifest(fingerprint="0" * 64, seed=2), "")
+
+
+def test_a_run_in_which_nothing_was_decided_may_begin_again_with_other_settings(tmp_path: Path) -> None:
+    write(tmp_path / "run", 10, 0).close()
+    RunDir(tmp_path / "run", manifest(n=5, fingerprint="0" * 64, seed=2), "n: 5\n").close()
+    assert read_manifest(tmp_path / "run").seed == 2
 
 
 def test_resume_refuses_fewer_than_the_run_is_for(tmp_path: Path) -> None:

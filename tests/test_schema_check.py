@@ -14,7 +14,7 @@ from pydantic import JsonValue
 
 from synth.assets import load_schema
 from synth.catalog import load_task
-from synth.checks.schema import SchemaCheck, first_violation
+from synth.checks.schema import SchemaCheck, comparable, contract, first_violation, pointer
 from synth.records import Encounter, JsonObject, Rejection, Scenario, TeacherIdentity, Transcript, Turn, Usage
 
 CHECK = SchemaCheck(load_task("note"))
@@ -105,6 +105,7 @@ def test_a_violation_is_located_but_not_quoted(path: list[str | int], value: Jso
     assert isinstance(outcome, Rejection)
     assert (outcome.stage, outcome.reason, outcome.detail) == ("schema", "not_valid_under_contract", where)
     assert outcome.sha256
+    assert outcome.part == "target"
 
 
 @pytest.mark.parametrize(
@@ -139,12 +140,13 @@ def test_what_is_no_dialogue_is_rejected(turns: tuple[Turn, ...]) -> None:
     outcome = CHECK(encounter(TARGET, turns))
     assert isinstance(outcome, Rejection)
     assert (outcome.reason, outcome.detail) == ("no_dialogue", f"{len(turns)} turns, not of two speakers")
+    assert outcome.part == "source"
 
 
 def test_a_lone_surrogate_in_the_transcript_is_rejected() -> None:
     outcome = CHECK(encounter(TARGET, (DIALOGUE[0], Turn(speaker="patient", text="\udfff"))))
     assert isinstance(outcome, Rejection)
-    assert outcome.reason == "not_unicode"
+    assert (outcome.reason, outcome.part) == ("not_unicode", "source")
 
 
 ANY_TEXT = st.text(st.characters())  # surrogates included
@@ -184,3 +186,87 @@ def test_no_json_inside_a_note_makes_it_raise_and_what_passes_can_be_written(
     else:
         assert len(outcome.detail) < 200
         assert "\n" not in outcome.detail
+
+
+ODD_NUMBERS: list[JsonValue] = [
+    0,
+    -0.0,
+    1,
+    1.0,
+    1000,
+    1000.0,
+    1000.0000001,
+    2**63,
+    2**64,
+    10**400,
+    1e308,
+    math.nan,
+    math.inf,
+]
+ODD_TEXTS: list[JsonValue] = [
+    "",
+    " ",
+    "a\n",
+    "a\r",
+    "a\x00",
+    "a\x7f",
+    "\ud800",
+    "é" * 200,
+    "😀" * 201,
+    "E03.9\n",
+    "high",
+]
+ODD_OTHERS: list[JsonValue] = [None, True, False, [], {}, [""], ["a"] * 31, [[]], {"\udfff": 1}, -math.inf]
+ODD_VALUES = st.sampled_from([*ODD_NUMBERS, *ODD_TEXTS, *ODD_OTHERS])
+
+
+def places(value: JsonValue, path: tuple[str | int, ...] = ()) -> list[list[str | int]]:
+    """Return the path of every value in a target but the target itself."""
+    found: list[list[str | int]] = [list(path)] if path else []
+    below = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for step, item in below:
+        found += places(item, (*path, step))
+    return found
+
+
+def slow_violation(target: JsonObject) -> str | None:
+    error = next(iter(contract("note").iter_errors(target)), None)
+    return None if error is None else f"{pointer(error.absolute_path) or '(root)'}: {error.validator}"
+
+
+@settings(deadline=None, derandomize=True, max_examples=300)
+@given(st.sampled_from(places(TARGET)), ODD_VALUES | ANY_JSON, st.sampled_from(["replace", "remove", "add"]))
+def test_the_fast_validator_and_the_contract_agree(path: list[str | int], value: JsonValue, how: str) -> None:
+    target = changed(path, value)
+    place: JsonValue = target
+    for step in path[:-1]:
+        place = place[step]  # type: ignore[index]  # the paths are those of TARGET
+    if how == "remove":
+        del place[path[-1]]  # type: ignore[arg-type, union-attr]  # as above
+    elif how == "add" and isinstance(place, dict):
+        place["added"] = value
+    assert first_violation("note", target) == slow_violation(target)
+
+
+def test_what_is_nested_too_deep_for_the_fast_validator_is_decided_by_the_contract() -> None:
+    deep: JsonValue = []
+    for _ in range(300):
+        deep = [deep]
+    assert first_violation("note", changed(["subjective"], deep)) == "/subjective: type"
+
+
+def test_the_note_is_decided_fast_and_what_the_two_validators_read_differently_is_not() -> None:
+    assert comparable(load_schema("note"))
+    assert comparable(
+        {"type": "array", "items": {"$ref": "#/$defs/a"}, "$defs": {"a": {"pattern": r"^[A-Z]\.\u0041$"}}}
+    )
+    apart: list[JsonValue] = [
+        {"multipleOf": 0.1},
+        {"not": {"type": "string"}},
+        {"items": {"pattern": r"^\d$"}},
+        {"properties": {"a": {"pattern": "^(?!a)"}}},
+        {"$defs": {"a": {"oneOf": []}}},
+        {"additionalProperties": {"uniqueItems": True}},
+        {"$ref": "https://example.org/schema"},
+    ]
+    assert not any(map(comparable, apart))

@@ -4,79 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import re
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TypeVar
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
-from pydantic import JsonValue
 
 from synth.assets import load_schema
 from synth.catalog import load_task
 from synth.config import TeacherConfig
 from synth.errors import TeacherUnavailable, UserError
-from synth.records import Encounter, Rejection, Transcript, Turn, Usage
+from synth.records import Encounter, Rejection
 from synth.teachers.base import TeacherRequest
-from synth.teachers.chat import KEY_VARIABLE, ChatClient, Patience, base_url
-from synth.teachers.replies import Reply, UnusableReply, finished, read_lines, read_object, read_turns
+from synth.teachers.chat import Patience
+from synth.teachers.endpoint import KEY_VARIABLE
 from synth.teachers.server import Sampling, ServerTeacher, open_server, request_seed
 from tests.fake_server import FakeServer, Fault
-from tests.tiny_pack import PACK, scenario
+from tests.teaching import do_nothing, faulty, with_teacher, write_one, write_ten
+from tests.tiny_pack import PACK
 
-T = TypeVar("T")
 GOLDEN = Path(__file__).parent / "golden" / "prompts"
-QUICK = Patience(first=0.01, longest=0.02, budget=0.2, tries=3)
 NOTE = Draft202012Validator(load_schema("note"))
-
-
-def with_teacher(
-    server: FakeServer,
-    work: Callable[[ServerTeacher], Awaitable[T]],
-    *,
-    sampling: Sampling | None = None,
-    concurrency: int = 8,
-    timeout: float = 5.0,
-    probe: bool = True,
-    patience: Patience = QUICK,
-    gone: Callable[[], str | None] | None = None,
-) -> T:
-    """Return what the work returns, done with a teacher at the server."""
-
-    async def run() -> T:
-        client = ChatClient(
-            server.endpoint, "fake-1", timeout=timeout, concurrency=concurrency, patience=patience, gone=gone
-        )
-        teacher = ServerTeacher(client, load_task("note"), PACK, sampling or Sampling(seed=3))
-        try:
-            if probe:
-                await teacher.probe()
-            return await work(teacher)
-        finally:
-            await teacher.close()
-
-    return asyncio.run(run())
-
-
-async def write_ten(teacher: ServerTeacher) -> list[Encounter | Rejection]:
-    return list(await asyncio.gather(*(teacher.write(scenario(i)) for i in range(10))))
-
-
-async def write_one(teacher: ServerTeacher) -> Encounter | Rejection:
-    return await teacher.write(scenario(0))
-
-
-async def do_nothing(_teacher: ServerTeacher) -> None:
-    return None
-
-
-def faulty(*faults: Fault | None) -> list[Fault | None]:
-    """Return faults for the requests after the three of the probe."""
-    return [None, None, None, *faults]
 
 
 # What is written
@@ -170,7 +120,7 @@ def test_an_unusable_reply_is_asked_again_and_its_tokens_are_counted(faults: tup
         ("ignores", ("surrogate",) * 3, "source", "not_unicode"),
         ("constrains", (None, *("truncated",) * 3), "target", "truncated"),
         ("ignores", (None, *("no_turns",) * 3), "target", "not_json"),
-        ("constrains", (None, "too_long"), "target", "too_long"),
+        ("constrains", (None, "too_long") * 3, "target", "too_long"),
     ],
 )
 def test_a_candidate_whose_attempts_all_fail_is_a_rejection(
@@ -181,16 +131,31 @@ def test_a_candidate_whose_attempts_all_fail_is_a_rejection(
         rejection = with_teacher(server, write_one)
     assert isinstance(rejection, Rejection)
     assert (rejection.stage, rejection.reason) == (stage, reason)
-    assert rejection.attempts == (1 if reason == "too_long" else 3)
+    assert rejection.attempts == 3
+    assert rejection.part == ("source" if reason == "too_long" else stage)
     assert rejection.usage.completion_tokens > 0
-    assert rejection.sha256 is not None
+    assert (rejection.sha256 is None) == (reason == "too_long")
 
 
-def test_a_target_that_never_holds_is_left_to_the_schema_check() -> None:
+def test_a_target_that_never_holds_is_rejected_by_the_schema_check_and_each_attempt_is_told_why() -> None:
     with FakeServer(faults=faulty(None, "wrong_schema", "wrong_schema", "wrong_schema")) as server:
+        rejection = with_teacher(server, write_one)
+        bodies = server.bodies[3:]
+    assert isinstance(rejection, Rejection)
+    assert (rejection.stage, rejection.reason, rejection.part) == ("schema", "not_valid_under_contract", "target")
+    assert rejection.attempts == 3
+    asked = [json.dumps(body["messages"]) for body in bodies]
+    assert len(asked) == 4  # one source, which is kept, and three targets
+    assert ["broke the JSON Schema at (root)" in one for one in asked] == [False, False, True, True]
+
+
+def test_a_transcript_that_outgrows_the_context_is_written_again_and_shorter() -> None:
+    with FakeServer(faults=faulty(None, "too_long")) as server:
         encounter = with_teacher(server, write_one)
+        bodies = server.bodies[3:]
     assert isinstance(encounter, Encounter)
-    assert (encounter.target, encounter.attempts) == ({"note": "wrong"}, 3)
+    assert encounter.attempts == 2
+    assert ["too long to be read" in json.dumps(body["messages"]) for body in bodies] == [False, False, True, False]
 
 
 # The server in bad weather
@@ -329,16 +294,19 @@ def test_a_proxy_of_the_environment_is_not_asked_for_the_loopback(monkeypatch: p
         assert isinstance(with_teacher(server, write_one), Encounter)
 
 
-def request(endpoint: str | None, told: list[str]) -> TeacherRequest:
+def request(endpoints: tuple[str, ...], told: list[str]) -> TeacherRequest:
     """Return a request for a server teacher."""
     return TeacherRequest(
         task=load_task("note"),
         pack=PACK,
         seed=0,
         teacher=TeacherConfig(name="server", model="fake-1"),
-        endpoint=endpoint,
+        endpoints=endpoints,
         serve=None,
         concurrency=2,
+        timeout=5.0,
+        patience=1.0,
+        cache=None,
         log=Path("unused.log"),
         notify=told.append,
     )
@@ -346,7 +314,7 @@ def request(endpoint: str | None, told: list[str]) -> TeacherRequest:
 
 def test_a_teacher_opened_on_request_has_been_probed() -> None:
     async def run(endpoint: str) -> bool:
-        teacher = await open_server(request(endpoint, told))
+        teacher = await open_server(request((endpoint,), told))
         await teacher.close()
         return teacher.constrained
 
@@ -355,178 +323,4 @@ def test_a_teacher_opened_on_request_has_been_probed() -> None:
         assert asyncio.run(run(server.endpoint))
     assert told == ["decoding is constrained by the schema"]
     with pytest.raises(UserError, match="--endpoint"):
-        asyncio.run(open_server(request(None, told)))
-
-
-# URLs, replies, prompts
-
-
-@pytest.mark.parametrize(
-    ("given_url", "expected"),
-    [
-        ("http://h:8000", "http://h:8000/v1"),
-        ("http://h:8000/", "http://h:8000/v1"),
-        ("http://h:8000/v1/", "http://h:8000/v1"),
-        ("https://h/openai/v1", "https://h/openai/v1"),
-        ("https://h/v1/chat/completions", "https://h/v1"),
-        ("http://[::1]:8000", "http://[::1]:8000/v1"),
-    ],
-)
-def test_base_urls(given_url: str, expected: str) -> None:
-    assert base_url(given_url) == expected
-
-
-@pytest.mark.parametrize(
-    "bad", ["localhost:8000", "ftp://h/v1", "http://", "", "http://me:pw@h/v1", "http://h/v1?key=x"]
-)
-def test_urls_that_are_refused(bad: str) -> None:
-    with pytest.raises(UserError):
-        base_url(bad)
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "[doctor] Hi there.\n[patient] Hello.",
-        "Here is the transcript:\n\n[Doctor] Hi\nthere.\n\n[PATIENT]: Hello.\n\nI hope this helps!",
-        "```text\n[doctor] Hi there.\n[patient] Hello.\n```",
-        "**[doctor]** Hi there.\n\n**[patient]** Hello.",
-        "[doctor] Hi there. [patient] Hello.",
-        "[doctor]\nHi there.\n[patient]\nHello.",
-        "Doctor: Hi there.\n**Patient:** Hello.",
-        "[doctor] Hi\n\nthere.\n\n[doctor]\n[patient] Hello.",
-    ],
-)
-def test_lines_are_read_leniently(text: str) -> None:
-    turns = read_lines(text).turns
-    assert turns == (Turn(speaker="doctor", text="Hi there."), Turn(speaker="patient", text="Hello."))
-
-
-@pytest.mark.parametrize(
-    ("text", "reason"),
-    [
-        ("I cannot help with that.", "no_turns"),
-        ("The doctor asked the patient how it went.", "no_turns"),
-        ("[doctor]\n[patient]", "no_turns"),
-        ("[doctor] Hi.\n[doctor] Anyone?", "no_dialogue"),
-        ("[nurse] Hi.", "no_turns"),
-    ],
-)
-def test_nothing_is_made_up_where_lines_cannot_be_read(text: str, reason: str) -> None:
-    with pytest.raises(UnusableReply) as caught:
-        read_lines(text)
-    assert caught.value.reason == reason
-
-
-@given(
-    st.lists(
-        st.builds(
-            Turn,
-            speaker=st.sampled_from(["doctor", "patient"]),
-            text=st.text(st.characters(categories=("L", "N", "P")), min_size=1).filter(
-                lambda text: not re.search(r"\]|\*|_|```", text)
-            ),
-        ),
-        min_size=2,
-    ).filter(lambda turns: len({turn.speaker for turn in turns}) == 2)
-)
-def test_a_transcript_is_read_back_as_it_was_written(turns: list[Turn]) -> None:
-    transcript = Transcript(turns=tuple(turns))
-    assert read_lines(transcript.text) == transcript
-    assert read_turns(json.dumps({"turns": [turn.model_dump() for turn in turns]})) == transcript
-
-
-@given(st.text())
-def test_any_text_is_read_or_refused(text: str) -> None:
-    for read in (read_lines, read_turns, read_object):
-        try:
-            read(text)
-        except UnusableReply as unusable:
-            assert unusable.reason  # noqa: PT017  either outcome is right
-
-
-@pytest.mark.parametrize(
-    ("text", "reason"),
-    [
-        ("", "not_json"),
-        ('{"a": 1', "not_json"),
-        ('{"a": 1} and more', "not_json"),
-        ('{"a": NaN}', "not_json"),
-        ('{"a": 1e999}', "not_json"),
-        ('{"a": ' + "9" * 5000 + "}", "not_json"),
-        ('{"a": "\\ud800"}', "not_json"),
-        ("[" * 100_000, "not_json"),
-        ("[1]", "not_an_object"),
-        ('"text"', "not_an_object"),
-    ],
-)
-def test_what_is_no_json_object(text: str, reason: str) -> None:
-    with pytest.raises(UnusableReply) as caught:
-        read_object(text)
-    assert caught.value.reason == reason
-
-
-@pytest.mark.parametrize(
-    ("text", "finish", "reason"),
-    [
-        ("half", "length", "truncated"),
-        ("", "content_filter", "filtered"),
-        ("  ", "stop", "empty"),
-        ("<think>hm</think>yes", "stop", "reasoning_in_content"),
-    ],
-)
-def test_answers_that_did_not_end_well(text: str, finish: str, reason: str) -> None:
-    with pytest.raises(UnusableReply) as caught:
-        finished(Reply(text, finish, Usage()))
-    assert caught.value.reason == reason
-
-
-@pytest.mark.parametrize(
-    ("decoding", "name", "of_target", "message"),
-    [
-        ("constrains", "source.system.constrained", False, 0),
-        ("ignores", "source.system.lines", False, 0),
-        ("constrains", "source.user", False, 1),
-        ("constrains", "target.system", True, 0),
-        ("constrains", "target.user", True, 1),
-    ],
-)
-def test_prompts_are_the_golden_ones(decoding: str, name: str, of_target: bool, message: int) -> None:
-    """NOTEWRIGHT_UPDATE_GOLDEN=1 writes them anew."""
-    said = Transcript(turns=(Turn(speaker="doctor", text="How are you?"), Turn(speaker="patient", text="I'm tired.")))
-
-    async def prompt(teacher: ServerTeacher) -> JsonValue:
-        return teacher.target_messages(said) if of_target else teacher.source_messages(scenario(0))
-
-    with FakeServer(decoding=decoding) as server:  # type: ignore[arg-type]  # as above
-        messages = with_teacher(server, prompt)
-    assert isinstance(messages, list)
-    sent = messages[message]
-    assert isinstance(sent, dict)
-    text, golden = str(sent["content"]), GOLDEN / f"{name}.md"
-    if os.environ.get("NOTEWRIGHT_UPDATE_GOLDEN"):
-        golden.write_text(text, "utf-8")
-    assert text == golden.read_text("utf-8")
-
-
-def test_the_source_prompt_holds_every_fact_but_no_code() -> None:
-    async def prompt(teacher: ServerTeacher) -> str:
-        return json.dumps(teacher.source_messages(scenario(0)), ensure_ascii=False)
-
-    with FakeServer() as server:
-        text = with_teacher(server, prompt)
-    for fact in scenario(0).facts:
-        for value in (getattr(fact, "name", None), getattr(fact, "text", None), getattr(fact, "result", None)):
-            assert value is None or value in text
-    assert "E03.9" not in text
-    assert "{{patient_name}}" in text
-
-
-def test_what_candidates_share_comes_first() -> None:
-    async def prompts(teacher: ServerTeacher) -> list[str]:
-        return [json.dumps(teacher.source_messages(scenario(i))) for i in (0, 1)]
-
-    with FakeServer() as server:
-        first, second = with_teacher(server, prompts)
-    shared = next(i for i, (a, b) in enumerate(zip(first, second, strict=False)) if a != b)
-    assert shared > 0.75 * len(first)
+        asyncio.run(open_server(request((), told)))

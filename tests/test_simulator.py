@@ -37,6 +37,7 @@ from synth.records import (
     VitalFact,
 )
 from synth.scenarios import sample_scenario
+from synth.teachers.base import Candidate
 from synth.teachers.grammar import Expansion, Grammar, load_grammar
 from synth.teachers.simulator import Simulator
 from synth.teachers.speech import number_words
@@ -200,7 +201,7 @@ def test_same_scenario_same_encounter() -> None:
 def test_write_is_encounter() -> None:
     scenario = sample_scenario(load_pack("endocrinology"), 5, 0)
     teacher = simulator()
-    written = asyncio.run(teacher.write(scenario))
+    written = asyncio.run(teacher.write(Candidate(scenario)))
     asyncio.run(teacher.close())
     assert written == teacher.encounter(scenario)
     assert (written.id, written.index, written.attempts) == (scenario.id, 0, 1)

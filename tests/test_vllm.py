@@ -27,6 +27,7 @@ from synth.teachers.base import TeacherRequest
 from synth.teachers.chat import ChatClient
 from synth.teachers.server import Sampling, ServerTeacher
 from synth.teachers.vllm import ManagedVllm, available, gpu_name, last_words, open_managed
+from tests.teaching import written
 from tests.tiny_pack import PACK, scenario
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -76,11 +77,11 @@ def test_a_server_is_started_used_and_stopped(tmp_path: Path) -> None:
         server = ManagedVllm("some/model", tmp_path / "logs" / "vllm.log", command=FAKE)
         await server.start(lambda seconds, line: told.append((seconds, line)))
         assert server.gone() is None
-        client = ChatClient(server.endpoint, server.served_name, timeout=5, concurrency=2, gone=server.gone)
+        client = ChatClient((server.endpoint,), server.served_name, timeout=5, concurrency=2, gone=server.gone)
         teacher = ServerTeacher(client, load_task("note"), PACK, Sampling(0), name="vllm", stop=server.close)
         try:
             await teacher.probe()
-            return server.endpoint, await teacher.write(scenario(0))
+            return server.endpoint, await written(teacher, scenario(0))
         finally:
             await teacher.close()
             assert "was stopped" in (server.gone() or "")
@@ -178,14 +179,14 @@ def test_a_server_that_dies_in_mid_run_is_told_at_once(tmp_path: Path) -> None:
     async def run() -> None:
         server = ManagedVllm("m", log, command=FAKE)
         await server.start(ignore)
-        client = ChatClient(server.endpoint, "m", timeout=5, concurrency=1, gone=server.gone)
+        client = ChatClient((server.endpoint,), "m", timeout=5, concurrency=1, gone=server.gone)
         teacher = ServerTeacher(client, load_task("note"), PACK, Sampling(0), name="vllm", stop=server.close)
         try:
             guard = server._guard
             assert guard is not None
             os.killpg(guard.pid, signal.SIGKILL)
             guard.wait()
-            await teacher.write(scenario(0))
+            await written(teacher, scenario(0))
         finally:
             await teacher.close()
 
@@ -240,9 +241,12 @@ def request(model: str | None, log: Path, told: list[str]) -> TeacherRequest:
         pack=load_pack("endocrinology"),
         seed=0,
         teacher=TeacherConfig(name="vllm", model=model, max_tokens=2048, attempts=2),
-        endpoint=None,
+        endpoints=(),
         serve=None,
         concurrency=10,
+        timeout=600.0,
+        patience=120.0,
+        cache=None,
         log=log,
         notify=told.append,
     )
@@ -271,29 +275,29 @@ def test_the_real_server_writes_under_constraint(tmp_path: Path, monkeypatch: py
         try:
             start = time.monotonic()
             scenarios = [sample_scenario(asked.pack, 0, i) for i in range(10)]
-            written = await asyncio.gather(*(teacher.write(one) for one in scenarios))
-            return list(written), teacher.constrained, time.monotonic() - start
+            found = await asyncio.gather(*(written(teacher, one) for one in scenarios))
+            return list(found), teacher.constrained, time.monotonic() - start
         finally:
             await teacher.close()
-            endpoints.append(teacher.url)
+            with pytest.raises(TeacherUnavailable, match="was stopped"):
+                await teacher.probe()
+            await teacher.close()
 
-    endpoints: list[str] = []
-    written, constrained, seconds = asyncio.run(run())
-    tokens = sum(one.usage.completion_tokens for one in written)
+    outcomes, constrained, seconds = asyncio.run(run())
+    tokens = sum(one.usage.completion_tokens for one in outcomes)
     print(f"{len(told)} s to start; {tokens} tokens written in {seconds:.1f} s; {told[-1]}")
     assert constrained
-    assert [one.index for one in written] == list(range(10))
-    encounters = [one for one in written if isinstance(one, Encounter)]
+    assert [one.index for one in outcomes] == list(range(10))
+    encounters = [one for one in outcomes if isinstance(one, Encounter)]
     assert len(encounters) >= 3
     contract = Draft202012Validator(load_schema("note"))
     for encounter in encounters:
         assert (encounter.teacher.name, encounter.teacher.model) == ("vllm", "tiny-llama")
         assert not list(contract.iter_errors(encounter.target))
-    for one in written:
+    for one in outcomes:
         if isinstance(one, Rejection):
             assert (one.stage, one.reason) in {
                 ("source", "no_dialogue"),
                 ("source", "truncated"),
                 ("target", "truncated"),
             }
-    assert not listens(endpoints[0])

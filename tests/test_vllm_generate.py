@@ -11,8 +11,9 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from synth.assets import load_schema
+from synth.ledger import REJECTIONS
 from synth.records import Rejection
-from synth.runs import REJECTIONS, read_encounters, read_manifest
+from synth.runs import read_encounters, read_manifest
 
 pytestmark = pytest.mark.vllm
 N = 4

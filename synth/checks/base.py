@@ -6,7 +6,7 @@ import json
 from typing import Protocol
 
 from synth.assets import sha256
-from synth.records import Encounter, PhiFinding, Rejection
+from synth.records import Encounter, Part, PhiFinding, Rejection
 
 
 class Check(Protocol):
@@ -20,7 +20,13 @@ class Check(Protocol):
 
 
 def reject(
-    encounter: Encounter, stage: str, reason: str, detail: str, findings: tuple[PhiFinding, ...] = ()
+    encounter: Encounter,
+    stage: str,
+    reason: str,
+    detail: str,
+    findings: tuple[PhiFinding, ...] = (),
+    *,
+    part: Part = "target",
 ) -> Rejection:
     """Return the rejection of an encounter, which keeps a hash of what was written but none of its text.
 
@@ -32,6 +38,7 @@ def reject(
         index=encounter.index,
         stage=stage,
         reason=reason,
+        part=part,
         detail=detail,
         attempts=encounter.attempts,
         usage=encounter.usage,

@@ -1,16 +1,96 @@
-"""What every teacher is."""
+"""What every teacher is, and the candidate that it writes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from synth.assets import sha256
 from synth.catalog import Task
 from synth.config import TeacherConfig
 from synth.packs import Pack
-from synth.records import Encounter, Rejection, Scenario, TeacherIdentity
+from synth.records import Encounter, JsonObject, Part, Rejection, Scenario, TeacherIdentity, Transcript, Usage
+
+
+@dataclass(slots=True)
+class Candidate:
+    """One scenario on its way to an encounter: what is written so far, what it has cost, what went wrong last."""
+
+    scenario: Scenario
+    source: Transcript | None = None
+    """Kept while only the target has to be written again."""
+    failure: Rejection | None = None
+    """Why the last attempt came to nothing; the next one at the same part is told."""
+    attempts: dict[Part, int] = field(default_factory=lambda: {"source": 0, "target": 0})
+    """Made so far at each part; those at the target are of the present source."""
+    failures: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    last_reply: str = ""
+
+    @property
+    def usage(self) -> Usage:
+        """Tokens of all attempts."""
+        return Usage(prompt_tokens=self.prompt_tokens, completion_tokens=self.completion_tokens)
+
+    def encounter(self, task: Task, target: JsonObject, teacher: TeacherIdentity) -> Encounter:
+        """Return the encounter of the source and a target. ValueError where there is no source."""
+        if self.source is None:
+            raise ValueError("a target without a source")
+        return Encounter(
+            id=self.scenario.id,
+            index=self.scenario.index,
+            task=task.name,
+            scenario=self.scenario,
+            source=self.source,
+            target=target,
+            teacher=teacher,
+            attempts=self.failures + 1,
+            usage=self.usage,
+        )
+
+    def rejection(self, stage: Part, reason: str, detail: str, part: Part | None = None) -> Rejection:
+        """Return the rejection of what was said last; ``part`` is what to write anew, if that is not the stage."""
+        return Rejection(
+            id=self.scenario.id,
+            index=self.scenario.index,
+            stage=stage,
+            reason=reason,
+            part=part or stage,
+            detail=detail,
+            attempts=self.failures + 1,
+            usage=self.usage,
+            sha256=sha256(self.last_reply.encode("utf-8", "surrogatepass")) if self.last_reply else None,
+        )
+
+    def try_again(self, failure: Rejection, attempts: int) -> bool:
+        """Take note of a failure; return whether the part at fault has another of its ``attempts`` left."""
+        self.failure = failure
+        self.failures += 1
+        if self.attempts[failure.part] >= attempts:
+            return False
+        if failure.part == "source":
+            self.source = None
+            self.attempts["target"] = 0
+        return True
+
+
+@dataclass(slots=True)
+class Traffic:
+    """What went between a teacher and its servers in this session."""
+
+    requests: int = 0
+    """Chat requests that were answered."""
+    cached: int = 0
+    """Chat requests that the cache answered instead."""
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    """Tokens of what was answered, not of what was cached."""
+    in_flight: int = 0
+    limit: int = 0
+    """Requests that may be in flight now, over all endpoints."""
 
 
 class Teacher(Protocol):
@@ -20,8 +100,17 @@ class Teacher(Protocol):
     def identity(self) -> TeacherIdentity:
         """Who writes; goes into every encounter and into the manifest."""
 
-    async def write(self, scenario: Scenario) -> Encounter | Rejection:
-        """Return the encounter written from a scenario, or a rejection in stage ``source`` or ``target``.
+    @property
+    def attempts(self) -> int:
+        """How often one part of a candidate is written before the candidate is rejected."""
+
+    @property
+    def traffic(self) -> Traffic:
+        """What has gone to the servers behind the teacher so far."""
+
+    async def write(self, candidate: Candidate) -> Encounter | Rejection:
+        """Make one attempt at what the candidate lacks: return its encounter, or a rejection in stage ``source`` or
+        ``target``.
 
         Raises TeacherUnavailable where the teacher itself is gone, so that the run stops and can be resumed.
         """
@@ -38,12 +127,18 @@ class TeacherRequest:
     pack: Pack
     seed: int
     teacher: TeacherConfig
-    endpoint: str | None
-    """Base URL of an OpenAI-compatible server; only for a teacher of kind ``server``."""
+    endpoints: tuple[str, ...]
+    """Base URLs of OpenAI-compatible servers of the same model; only for a teacher of kind ``server``."""
     serve: str | None
     """Folder of the model that a teacher of kind ``vllm`` serves, where that is not the model's name on the Hub."""
     concurrency: int
-    """How many candidates will be under way at once."""
+    """The most requests in flight at one endpoint."""
+    timeout: float
+    """Seconds for one request."""
+    patience: float
+    """Seconds that a server may be away before the run stops."""
+    cache: Path | None
+    """File of the response cache; None for no cache."""
     log: Path
     """Where a server that the teacher starts may write its log; beside the run directory, not in it."""
     notify: Callable[[str], None]

@@ -1,29 +1,27 @@
-"""A client of one OpenAI-compatible chat endpoint: requests, patience with faults that pass, one-line errors."""
+"""A client of one or several OpenAI-compatible chat endpoints that serve the same model: balanced, patient with faults
+that pass, one-line errors."""
 
 from __future__ import annotations
 
 import asyncio
-import os
 import random
-import re
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-from ipaddress import ip_address
+from heapq import heappop, heappush
+from itertools import count
 from typing import TypeVar
 
-import httpx
-
+from synth.assets import canonical_json
 from synth.catalog import suggest
 from synth.errors import TeacherUnavailable, UserError
 from synth.records import JsonObject, Usage
+from synth.teachers.base import Traffic
+from synth.teachers.cache import ResponseCache, request_key
+from synth.teachers.endpoint import Absent, Endpoint, Fault
 from synth.teachers.replies import Reply
+from synth.teachers.throttle import Throttle
 
 T = TypeVar("T")
-KEY_VARIABLE = "NOTEWRIGHT_API_KEY"
-_TOO_LONG = re.compile(r"context[ _](length|window|size)|too (long|large)|too many tokens", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +34,7 @@ class Patience:
     """Longest wait, unless the server asks for a longer one (``Retry-After``, RFC 9110, section 10.2.3)."""
     budget: float = 120.0
     """From the first fault to giving up."""
-    tries: int = 3
+    tries: int = 6
     """Made even where the budget is spent, and no more than these where the request itself may be the cause."""
 
     def wait(self, faults: int) -> float:
@@ -44,174 +42,184 @@ class Patience:
         return min(self.longest, self.first * 2.0 ** min(faults - 1, 30)) * (1.0 - random.random() / 2)
 
 
-class Refused(UserError):
-    """The server turned a request down for what it holds (400, 413, 422); the message gives its words. Exit 2."""
-
-    def __init__(self, message: str, *, too_long: bool) -> None:
-        super().__init__(message)
-        self.too_long = too_long
-        """Whether the prompt does not fit the model's context, so that another candidate's may."""
-
-
 class RequestFailed(TeacherUnavailable):
     """The server failed at one request each time it was tried; it may still answer others. Exit 3."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Fault:
-    """Something that may pass."""
-
-    what: str
-    own: bool
-    """Whether the request itself may be the cause; not so where the server is busy or cannot be reached."""
-    after: float | None = None
-    """Seconds that the server asks to wait."""
-
-
-def base_url(endpoint: str) -> str:
-    """Return the URL below which ``/chat/completions`` and ``/models`` lie; a bare host gets ``/v1``.
-
-    Raises UserError where it is not an http(s) URL, or holds a password or a query.
-    """
-    try:
-        url = httpx.URL(endpoint)
-    except httpx.InvalidURL:
-        url = httpx.URL("")
-    if url.scheme not in ("http", "https") or not url.host:
-        raise UserError(f"--endpoint {endpoint!r} is no http(s) URL; give one such as http://127.0.0.1:8000/v1")
-    if url.userinfo or url.query or url.fragment:
-        raise UserError(f"--endpoint takes no password and no query; put the key into {KEY_VARIABLE}")
-    path = url.path.rstrip("/").removesuffix("/chat/completions")
-    return str(url.copy_with(path=path or "/v1"))
-
-
-def is_loopback(url: str) -> bool:
-    """Return whether a URL's host is this machine."""
-    host = httpx.URL(url).host
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
 class ChatClient:
-    """Talks to one endpoint, in one event loop, with a limit on the requests that are under way."""
+    """Talks to its endpoints in one event loop; each has a throttle of its own, and the request of the oldest candidate
+    goes first."""
 
     def __init__(
         self,
-        endpoint: str,
+        endpoints: Sequence[str],
         model: str,
         *,
         timeout: float,
         concurrency: int,
+        first: int | None = None,
         patience: Patience | None = None,
         gone: Callable[[], str | None] | None = None,
+        cache: ResponseCache | None = None,
+        revision: str | None = None,
     ) -> None:
-        """``timeout`` is in seconds and counts for one try. ``gone`` says why the server will not come back, or None
-        where it may. The key, if any, is read from the environment. Raises UserError as ``base_url`` does."""
-        self.url = base_url(endpoint)
+        """``timeout`` is in seconds and counts for one try. ``concurrency`` is the most requests in flight at one
+        endpoint, ``first`` how many at the start. ``gone`` says why the server will not come back, or None where it
+        may. ``revision`` is the model's, for the cache's key. Raises UserError as ``endpoint.base_url`` does."""
+        self.endpoints = [Endpoint(url, timeout, Throttle(concurrency, first)) for url in endpoints]
         self.model = model
-        self._timeout = timeout
         self.patience = patience or Patience()
         self._gone = gone
-        self._slots = asyncio.Semaphore(concurrency)
-        key = os.environ.get(KEY_VARIABLE)
-        self._http = httpx.AsyncClient(
-            headers={"Authorization": f"Bearer {key}"} if key else {},
-            timeout=httpx.Timeout(timeout, connect=min(timeout, 10.0), pool=None),
-            limits=httpx.Limits(max_connections=concurrency, max_keepalive_connections=concurrency),
-            # A proxy set in the environment cannot reach the loopback of this machine.
-            trust_env=not is_loopback(self.url),
-        )
+        self._cache = cache
+        self._revision = revision
+        self._traffic = Traffic()
+        self._queue: list[tuple[int, int, asyncio.Future[Endpoint]]] = []
+        self._arrivals = count()
 
-    async def chat(self, body: JsonObject, patience: Patience | None = None) -> Reply:
-        """Return the answer to one request; the model's name is added to the body.
+    @property
+    def where(self) -> str:
+        """The servers as messages name them."""
+        return ", ".join(endpoint.url for endpoint in self.endpoints)
 
-        Raises Refused, UserError for a wrong model or key, RequestFailed where the server fails at this request,
-        TeacherUnavailable where it is busy or out of reach for too long.
+    @property
+    def traffic(self) -> Traffic:
+        """What went to the servers so far."""
+        self._traffic.in_flight = sum(endpoint.in_flight for endpoint in self.endpoints)
+        self._traffic.limit = sum(endpoint.throttle.limit for endpoint in self.endpoints)
+        return self._traffic
+
+    async def chat(self, body: JsonObject, order: int = 0) -> Reply:
+        """Return the answer to one request, from the cache where it was answered before; the model's name is added.
+
+        Requests of a lower ``order`` go first. Raises Refused, UserError for a wrong model or key, RequestFailed where
+        the server fails at this request, TeacherUnavailable where it is busy or out of reach for too long.
         """
-        async with self._slots:
-            reply = await self._request("POST", "/chat/completions", {"model": self.model, **body}, _reply, patience)
-        if reply is None:
-            raise UserError(await self._no_model())
+        key = request_key(body, self.model, self._revision) if self._cache else b""
+        if self._cache and (known := self._cache.get(key)) is not None:
+            self._traffic.cached += 1
+            return known
+        reply = await self.ask(body, self.patience, order=order)
+        self._traffic.requests += 1
+        self._traffic.prompt_tokens += reply.usage.prompt_tokens
+        self._traffic.completion_tokens += reply.usage.completion_tokens
+        if self._cache:
+            self._cache.put(key, reply)
         return reply
 
-    async def models(self, patience: Patience | None = None) -> list[str] | None:
-        """Return the names of the models that the server has; None where it has no such list. Raises as ``chat``."""
-        return await self._request("GET", "/models", None, _model_names, patience)
+    async def ask(self, body: JsonObject, patience: Patience, *, order: int = 0, at: Endpoint | None = None) -> Reply:
+        """Do as ``chat`` does, past the cache, and at one endpoint where one is named."""
+        content = canonical_json({"model": self.model, **body}).encode("utf-8", "surrogatepass")
+        reply = await self._request("/chat/completions", content, _reply, patience, order, at)
+        if reply is None:
+            raise UserError(await self._no_model(at or self.endpoints[0]))
+        return reply
+
+    async def models(self, at: Endpoint, patience: Patience | None = None) -> list[str] | None:
+        """Return the names of the models that a server has; None where it has no such list. Raises as ``chat``."""
+        return await self._request("/models", None, _model_names, patience or self.patience, 0, at)
 
     async def close(self) -> None:
-        """Close the connections."""
-        await self._http.aclose()
+        """Close the connections and the cache."""
+        for endpoint in self.endpoints:
+            await endpoint.close()
+        if self._cache:
+            self._cache.close()
 
     async def _request(
-        self, method: str, path: str, body: JsonObject | None, read: Callable[[object], T], patience: Patience | None
+        self,
+        path: str,
+        body: bytes | None,
+        read: Callable[[object], T],
+        patience: Patience,
+        order: int,
+        at: Endpoint | None,
     ) -> T | None:
-        """Return what was read from the answer; None where the server knows no such path or model (404, 405)."""
-        patience = patience or self.patience
+        """Return what was read from the answer; None where the server knows no such path or model."""
+        loop = asyncio.get_running_loop()
         first_fault, faults = 0.0, 0
         while True:
-            outcome = await self._try(method, path, body)
-            if isinstance(outcome, httpx.Response) and outcome.status_code in (404, 405):
-                return None
-            if isinstance(outcome, httpx.Response):
-                try:
-                    return read(outcome.json())
-                except ValueError:
-                    outcome = _Fault("sends what is not an answer of the OpenAI API", own=True)
+            endpoint = await self._turn(order, at)
+            fault: Fault | None = None
+            sent = loop.time()
+            try:
+                value = await endpoint.call(path, body)
+                if isinstance(value, Absent):
+                    return None
+                if isinstance(value, Fault):
+                    fault = value
+                else:
+                    return read(value)
+            except ValueError:
+                fault = Fault("sends what is not an answer of the OpenAI API", own=True)
+            finally:
+                endpoint.in_flight -= 1
+                endpoint.note(sent, fault, waiting=bool(self._queue), wait=patience.wait(endpoint.faults + 1))
+                self._hand_out()
             faults += 1
-            now = time.monotonic()
+            now = loop.time()
             first_fault = first_fault or now
-            wait = outcome.after if outcome.after is not None else patience.wait(faults)
+            wait = fault.after if fault.after is not None else patience.wait(faults)
+            if fault.unreachable and at is None and any(other.away_until <= now for other in self.endpoints):
+                wait = 0.0  # another server takes it at once
             dead = self._gone() if self._gone else None
             if dead is not None:
                 raise TeacherUnavailable(dead)
             spent = now + wait - first_fault > patience.budget and faults >= patience.tries
             if spent or wait > max(patience.budget, patience.longest):
-                raise TeacherUnavailable(self._complaint(outcome, faults))
-            if outcome.own and faults >= patience.tries:
-                raise RequestFailed(self._complaint(outcome, faults))
+                raise TeacherUnavailable(_complaint(endpoint, fault, faults))
+            if fault.own and faults >= patience.tries:
+                raise RequestFailed(_complaint(endpoint, fault, faults))
             await asyncio.sleep(wait)
 
-    def _complaint(self, fault: _Fault, faults: int) -> str:
-        return f"the server at {self.url} {fault.what} ({faults} tries); run the same command to resume"
-
-    async def _try(self, method: str, path: str, body: JsonObject | None) -> httpx.Response | _Fault:
-        """Return a successful answer, one of status 404 or 405, or a fault that may pass; raise for any other."""
+    async def _turn(self, order: int, at: Endpoint | None) -> Endpoint:
+        """Return the endpoint that a request goes to, once there is room at it; the caller gives the room back."""
+        if at is not None:
+            at.in_flight += 1
+            return at
+        turn: asyncio.Future[Endpoint] = asyncio.get_running_loop().create_future()
+        heappush(self._queue, (order, next(self._arrivals), turn))
+        self._hand_out()
         try:
-            response = await self._http.request(method, f"{self.url}{path}", json=body)
-        except httpx.ConnectError:
-            return _Fault("cannot be reached", own=False)
-        except httpx.TimeoutException:
-            return _Fault(f"does not answer within {self._timeout:g} s", own=True)
-        except httpx.TransportError as error:
-            return _Fault(f"breaks the connection ({type(error).__name__})", own=True)
-        status = response.status_code
-        if response.is_success or status in (404, 405):
-            return response
-        if status in (408, 409, 425, 429) or status >= 500:
-            what = f"answers with status {status}{_words(response, ': ')}"
-            return _Fault(what, own=status == 500, after=_retry_after(response))
-        if status in (401, 403):
-            raise UserError(f"the server at {self.url} refuses access ({status}); set {KEY_VARIABLE} to a valid key")
-        words = _words(response, ": ")
-        if status in (400, 413, 422):
-            too_long = status == 413 or _TOO_LONG.search(words) is not None
-            raise Refused(f"the server at {self.url} refuses the request ({status}){words}", too_long=too_long)
-        raise UserError(f"the server at {self.url} answers with status {status}{words}; check --endpoint")
+            return await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                turn.result().in_flight -= 1
+                self._hand_out()
+            raise
 
-    async def _no_model(self) -> str:
+    def _hand_out(self) -> None:
+        """Give room to those who wait, oldest candidate first, each at the server that is the least full."""
+        now = asyncio.get_running_loop().time()
+        reachable = [endpoint for endpoint in self.endpoints if endpoint.away_until <= now]
+        # Where none can be reached, each request still finds that out for itself, after its own wait.
+        usable = reachable or self.endpoints
+        while self._queue:
+            if self._queue[0][2].done():
+                heappop(self._queue)
+                continue
+            best = min(usable, key=lambda endpoint: endpoint.in_flight / endpoint.throttle.limit)
+            if best.in_flight >= best.throttle.limit:
+                return
+            best.in_flight += 1
+            heappop(self._queue)[2].set_result(best)
+
+    async def _no_model(self, at: Endpoint) -> str:
         """Return one line for a chat request that was answered with 404."""
-        names = await self.models()
+        names = await self.models(at)
         if names is None:
-            return f"no OpenAI-compatible API at {self.url}; --endpoint needs its base URL, such as http://host:8000/v1"
-        return unknown_model(self.url, self.model, names)
+            return f"no OpenAI-compatible API at {at.url}; --endpoint needs its base URL, such as http://host:8000/v1"
+        return unknown_model(at.url, self.model, names)
 
 
-def unknown_model(url: str, model: str, names: list[str]) -> str:
+def unknown_model(url: str, model: str, names: Iterable[str]) -> str:
     """Return one line that says which models there are, with a suggestion."""
-    known = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
-    return f"the server at {url} has no model {model!r}{suggest(model, names)}; it has: {known or 'none'}"
+    known = list(names)
+    listed = ", ".join(known[:8]) + (f" and {len(known) - 8} more" if len(known) > 8 else "")
+    return f"the server at {url} has no model {model!r}{suggest(model, known)}; it has: {listed or 'none'}"
+
+
+def _complaint(endpoint: Endpoint, fault: Fault, faults: int) -> str:
+    return f"the server at {endpoint.url} {fault.what} ({faults} tries); run the same command to resume"
 
 
 def _reply(value: object) -> Reply:
@@ -239,29 +247,3 @@ def _model_names(value: object) -> list[str]:
     if not isinstance(models, list):
         raise ValueError("no list of models")  # noqa: TRY004  a malformed body, like one that is not JSON
     return [model["id"] for model in models if isinstance(model, dict) and isinstance(model.get("id"), str)]
-
-
-def _words(response: httpx.Response, lead: str) -> str:
-    """Return what the server says of an error, on one line of at most 300 characters; nothing where it says nothing."""
-    try:
-        body: object = response.json()
-    except ValueError:
-        body = None
-    for key in ("error", "detail", "message"):
-        if isinstance(body, dict) and key in body:
-            body = body[key]
-    text = " ".join(str(body).split()) if body and not isinstance(body, dict) else ""
-    return f"{lead}{text[:300]}" if text else ""
-
-
-def _retry_after(response: httpx.Response) -> float | None:
-    """Return the seconds of a ``Retry-After`` header, given as a number or as a date (RFC 9110, section 10.2.3)."""
-    value = response.headers.get("retry-after")
-    if value is None:
-        return None
-    try:
-        if value.replace(".", "", 1).isdigit():
-            return float(value)
-        return max(0.0, (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds())
-    except (ValueError, TypeError):
-        return None

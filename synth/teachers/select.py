@@ -19,6 +19,16 @@ def grammar_path(task: Task) -> Path:
     return Path(__file__).resolve().parent / "grammar" / f"{task.simulator}.yaml"
 
 
+def gpus(name: str) -> tuple[int | None, str | None]:
+    """Return how many GPUs of this machine a kind of teacher works on, None where that is not known, and their name."""
+    if name == "server":
+        return None, None
+    from synth.teachers.vllm import gpu_name
+
+    gpu = gpu_name() if name == "vllm" else None
+    return (1 if gpu else 0), gpu
+
+
 @dataclass(frozen=True, slots=True)
 class Choice:
     """The teacher that was decided on."""
@@ -31,22 +41,22 @@ class Choice:
     """Folder of the model that vLLM is to serve; settings hold its name alone, so that no path gets into a record."""
 
 
-def choose_teacher(configured: JsonValue, teacher: str | None, endpoint: str | None, model: str | None) -> Choice:
+def choose_teacher(configured: JsonValue, teacher: str | None, endpoints: tuple[str, ...], model: str | None) -> Choice:
     """Return which teacher writes: what the flags say, else what the configuration file says, else what is there.
 
     ``configured`` is the file's ``teacher`` part or None; the others are the flags. UserError where they contradict
     each other.
     """
     settings: dict[str, JsonValue] = dict(configured) if isinstance(configured, dict) else {}
-    if endpoint is None and model is not None:
+    if not endpoints and model is not None:
         raise UserError("--model goes with --endpoint; to serve a model here use --teacher MODEL")
-    if endpoint is not None:
+    if endpoints:
         name = model or settings.get("model")
         if teacher is not None:
             raise UserError("--endpoint and --teacher exclude each other; leave one out")
         if name is None:
             raise UserError("--endpoint needs --model NAME: the model as the server calls it")
-        return Choice(settings | {"name": "server", "model": name}, f"teacher: {name} at {endpoint}")
+        return Choice(settings | {"name": "server", "model": name}, f"teacher: {name} at {', '.join(endpoints)}")
     if teacher is None and "name" in settings:
         return Choice(settings, f"teacher: {settings['name']}, as configured")
     if teacher == "simulator":

@@ -1,44 +1,32 @@
-"""The server teacher: a model behind an OpenAI-compatible endpoint writes the source, then the target.
+"""The server teacher: a model behind OpenAI-compatible endpoints writes the source, then the target.
 
-Both are decoded under a schema where the server constrains decoding, which ``probe`` finds out; where it does not, the
-source is read as lines, and the target is asked for again until it holds under its contract.
+Both are decoded under a schema where the servers constrain decoding, which ``probe`` finds out; where they do not, the
+source is read as lines, and what breaks its contract is found by the checks and asked for again.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from typing import Literal, TypeVar
+from typing import Literal
 
-from jsonschema import Draft202012Validator
 from pydantic import JsonValue
 
-from synth.assets import canonical_json, load_schema, render_prompt, sha256
+from synth.assets import load_schema, sha256
 from synth.catalog import Task
 from synth.errors import UserError
 from synth.packs import Pack
-from synth.records import (
-    Encounter,
-    Fact,
-    JsonObject,
-    Rejection,
-    Scenario,
-    TeacherIdentity,
-    Transcript,
-    Usage,
-)
-from synth.teachers.base import TeacherRequest
-from synth.teachers.chat import ChatClient, Patience, Refused, RequestFailed, unknown_model
+from synth.records import Encounter, JsonObject, Part, Rejection, TeacherIdentity, Transcript
+from synth.teachers.base import Candidate, TeacherRequest, Traffic
+from synth.teachers.cache import ResponseCache
+from synth.teachers.chat import ChatClient, Patience, RequestFailed, unknown_model
 from synth.teachers.decoding import decoding_schema, turns_schema
+from synth.teachers.endpoint import Endpoint, Refused
+from synth.teachers.prompts import Prompts
 from synth.teachers.replies import Reply, UnusableReply, finished, read_lines, read_object, read_turns
 
-T = TypeVar("T")
-TIMEOUT = 600.0
-"""Seconds for one request: a long transcript from a busy server takes minutes, a hang must end."""
-Stage = Literal["source", "target"]
 _AT_START = Patience(first=0.2, longest=2.0, budget=5.0, tries=2)
-_STEADY_TRIES = 8
+_STEADY_TRIES = 12
 """For the request that tells whether the server answers at all."""
 _PROOF = "q7-unlikely-x"
 _PROOF_TOKENS = 1024
@@ -55,60 +43,12 @@ class Sampling:
     max_tokens: int = 4096
     """Per response, reasoning included."""
     attempts: int = 3
-    """Per stage of a candidate, before it is rejected."""
+    """At each part of a candidate, before it is rejected."""
 
 
-@dataclass(slots=True)
-class _Tally:
-    """What one candidate has cost so far."""
-
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    failures: int = 0
-    last: str = ""
-    """The text of the last reply."""
-
-    def add(self, reply: Reply) -> None:
-        self.prompt_tokens += reply.usage.prompt_tokens
-        self.completion_tokens += reply.usage.completion_tokens
-        self.last = reply.text
-
-    @property
-    def usage(self) -> Usage:
-        return Usage(prompt_tokens=self.prompt_tokens, completion_tokens=self.completion_tokens)
-
-
-class _GaveUp(Exception):
-    """No attempt of a stage could be used."""
-
-    def __init__(self, stage: Stage, cause: UnusableReply) -> None:
-        super().__init__(cause.detail)
-        self.stage = stage
-        self.cause = cause
-
-
-def request_seed(seed: int, index: int, stage: Stage, attempt: int) -> int:
+def request_seed(seed: int, index: int, part: Part, attempt: int) -> int:
     """Return the sampling seed of one request, from 0 to 2**31 - 1: the same whatever runs beside it."""
-    return int(sha256(f"{seed}/{index}/{stage}/{attempt}")[:8], 16) >> 1
-
-
-def facts_by_kind(facts: tuple[Fact, ...]) -> dict[str, list[Fact]]:
-    """Return the facts of a scenario by kind, with every kind there."""
-    kinds = ("patient", "complaint", "symptom", "history", "medication", "vital", "finding", "lab", "study")
-    groups: dict[str, list[Fact]] = {kind: [] for kind in (*kinds, "diagnosis", "plan")}
-    for fact in facts:
-        groups[fact.kind].append(fact)
-    return groups
-
-
-def problem_codes(pack: Pack) -> list[tuple[str, str]]:
-    """Return the ICD-10-CM codes of a pack, each with a problem and its status, in the order of the codes."""
-    found = {
-        (presentation.diagnosis.icd10cm, f"{presentation.diagnosis.name}: {presentation.diagnosis.status}")
-        for condition in pack.conditions.values()
-        for presentation in condition.presentations.values()
-    }
-    return sorted(found)
+    return int(sha256(f"{seed}/{index}/{part}/{attempt}")[:8], 16) >> 1
 
 
 class ServerTeacher:
@@ -123,22 +63,23 @@ class ServerTeacher:
         *,
         name: Literal["server", "vllm"] = "server",
         model: str | None = None,
+        revision: str | None = None,
         stop: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         """``model`` is what the records call the model, where that is not what the server calls it. ``stop`` is called
         at ``close``: how a server that was started for this teacher is stopped."""
+        self.prompts = Prompts(task, pack)
         self._client = client
         self._task = task
-        self._pack = pack
         self._sampling = sampling
         self._stop = stop
-        self._contract = load_schema(task.schema_name)
-        self._validator = Draft202012Validator(self._contract)
-        self._target_schema = decoding_schema(self._contract)
-        self._target_system = self._render("target.system", schema=_shown(self._contract), codes=problem_codes(pack))
-        self._identity = TeacherIdentity(name=name, model=model or client.model, revision=None)
+        self._schemas: dict[Part, JsonObject] = {
+            "source": turns_schema(),
+            "target": decoding_schema(load_schema(task.schema_name)),
+        }
+        self._identity = TeacherIdentity(name=name, model=model or client.model, revision=revision)
         self.constrained = False
-        """Whether the server decodes under a schema; known after ``probe``."""
+        """Whether the servers decode under a schema; known after ``probe``."""
         self.notice = "decoding was not probed"
         """One line about that, for the user."""
 
@@ -148,9 +89,14 @@ class ServerTeacher:
         return self._identity
 
     @property
-    def url(self) -> str:
-        """Base URL of the server."""
-        return self._client.url
+    def attempts(self) -> int:
+        """How often one part of a candidate is written before the candidate is rejected."""
+        return self._sampling.attempts
+
+    @property
+    def traffic(self) -> Traffic:
+        """What has gone to the servers so far."""
+        return self._client.traffic
 
     async def close(self) -> None:
         """Close the connections, and stop the server where it was started for this teacher."""
@@ -161,98 +107,81 @@ class ServerTeacher:
                 await self._stop()
 
     async def probe(self) -> bool:
-        """Return whether the server constrains decoding, as proved by a request whose answer only the schema gives.
+        """Return whether every server constrains decoding, as proved by a request whose answer only the schema gives.
 
-        Raises UserError where the server lacks the model or refuses even a plain request, TeacherUnavailable where it
+        Raises UserError where a server lacks the model or refuses even a plain request, TeacherUnavailable where one
         cannot be reached.
         """
-        names = await self._client.models(_AT_START)
-        if names is not None and self._client.model not in names:
-            raise UserError(unknown_model(self._client.url, self._client.model, names))
+        self.constrained, self.notice = True, "decoding is constrained by the schema"
+        for endpoint in self._client.endpoints:
+            names = await self._client.models(endpoint, _AT_START)
+            if names is not None and self._client.model not in names:
+                raise UserError(unknown_model(endpoint.url, self._client.model, names))
+            failing = await self._not_constrained(endpoint)
+            if failing is not None:
+                self.constrained = False
+                self.notice = f"decoding is not constrained: {failing}; what does not hold is asked for again"
+        return self.constrained
+
+    async def _not_constrained(self, at: Endpoint) -> str | None:
+        """Return why one server does not decode under the schemas; None where it does."""
         try:
-            proof = await self._client.chat(_proof(), _AT_START)
-            proved = proof.finish_reason != "length" and read_object(proof.text) == {"answer": _PROOF}
-            for schema in (turns_schema(), self._target_schema):
-                if proved:  # the server compiles the schemas now, and refuses them now if it cannot
-                    await self._client.chat(_plain("Write.", 16) | _format(schema))
+            proof = await self._client.ask(_proof(), _AT_START, at=at)
+            if proof.finish_reason == "length" or read_object(proof.text) != {"answer": _PROOF}:
+                return f"the server at {at.url} ignores response_format"
+            for schema in self._schemas.values():
+                # The server compiles the schemas now, and refuses them now if it cannot.
+                await self._client.ask(_plain("Write.", 16) | _format(schema), self._client.patience, at=at)
         except UnusableReply:
-            proved = False
+            return f"the server at {at.url} ignores response_format"
         except (Refused, RequestFailed) as refusal:
-            await self._client.chat(_plain("Write one word.", 16), _AT_START)
-            self.constrained, self.notice = False, f"decoding is not constrained: {refusal}"
-            return False
-        self.constrained = proved
-        self.notice = (
-            "decoding is constrained by the schema"
-            if proved
-            else "decoding is not constrained: the server ignores response_format; what does not hold is asked again"
-        )
-        return proved
+            await self._client.ask(_plain("Write one word.", 16), _AT_START, at=at)
+            return str(refusal)
+        return None
 
-    async def write(self, scenario: Scenario) -> Encounter | Rejection:
-        """Return the encounter written from a scenario, or a rejection in stage ``source`` or ``target``.
+    async def write(self, candidate: Candidate) -> Encounter | Rejection:
+        """Make one attempt at what the candidate lacks: return its encounter, or a rejection in stage ``source`` or
+        ``target``.
 
-        ``attempts`` of either is one more than the replies that could not be used (a rejection: their number). Raises
-        TeacherUnavailable or UserError where the server itself is at fault.
+        Raises TeacherUnavailable or UserError where the server itself is at fault.
         """
-        tally = _Tally()
+        part: Part = "source"
         try:
-            source = await self._attempt(scenario, "source", self.source_messages(scenario), self._read_source, tally)
-            target = await self._attempt(scenario, "target", self.target_messages(source), self._read_target, tally)
-        except _GaveUp as given_up:
-            return Rejection(
-                id=scenario.id,
-                index=scenario.index,
-                stage=given_up.stage,
-                reason=given_up.cause.reason,
-                detail=given_up.cause.detail,
-                attempts=tally.failures,
-                usage=tally.usage,
-                sha256=sha256(tally.last.encode("utf-8", "surrogatepass")) if tally.last else None,
-            )
-        return Encounter(
-            id=scenario.id,
-            index=scenario.index,
-            task=self._task.name,
-            scenario=scenario,
-            source=source,
-            target=target,
-            teacher=self._identity,
-            attempts=tally.failures + 1,
-            usage=tally.usage,
-        )
+            if candidate.source is None:
+                messages = self.prompts.source(
+                    candidate.scenario, constrained=self.constrained, failure=candidate.failure
+                )
+                candidate.source = self._read_source(await self._reply(candidate, part, messages))
+            part = "target"
+            messages = self.prompts.target(candidate.source, candidate.failure)
+            target = read_object(await self._reply(candidate, part, messages))
+        except UnusableReply as unusable:
+            return candidate.rejection(part, unusable.reason, unusable.detail)
+        except Refused as refusal:
+            # A transcript may outgrow the context; a source prompt that does is the fault of the settings.
+            if part == "source" or not refusal.too_long:
+                raise
+            return candidate.rejection(part, "too_long", "the transcript does not fit the model's context", "source")
+        return candidate.encounter(self._task, target, self._identity)
 
-    async def _attempt(
-        self, scenario: Scenario, stage: Stage, messages: JsonValue, read: Callable[[str, bool], T], tally: _Tally
-    ) -> T:
-        """Return what was read from the first usable reply; raise _GaveUp where none of the attempts gave one."""
-        schema = turns_schema() if stage == "source" else self._target_schema
-        cause = UnusableReply("too_long", "the prompt does not fit the model's context")
-        for attempt in range(1, self._sampling.attempts + 1):
-            body: JsonObject = {
-                "messages": messages,
-                "seed": request_seed(self._sampling.seed, scenario.index, stage, attempt),
-                "temperature": self._sampling.temperature,
-                "max_tokens": self._sampling.max_tokens,
-                **(_format(schema) if self.constrained else {}),
-            }
-            try:
-                reply = await self._ask(body)
-                tally.add(reply)
-                return read(finished(reply), attempt == self._sampling.attempts)
-            except UnusableReply as unusable:
-                cause = unusable
-                tally.failures += 1
-            except Refused as refusal:
-                # A transcript may outgrow the context; a source prompt that does is the fault of the settings.
-                if stage == "source" or not refusal.too_long:
-                    raise
-                tally.failures += 1
-                cause = UnusableReply("too_long", "the transcript does not fit the model's context")
-                break
-        raise _GaveUp(stage, cause)
+    async def _reply(self, candidate: Candidate, part: Part, messages: JsonValue) -> str:
+        """Return the text of the next attempt at a part; what it cost is added to the candidate."""
+        candidate.attempts[part] += 1
+        body: JsonObject = {
+            "messages": messages,
+            "seed": request_seed(self._sampling.seed, candidate.scenario.index, part, candidate.attempts[part]),
+            "temperature": self._sampling.temperature,
+            "max_tokens": self._sampling.max_tokens,
+            **(_format(self._schemas[part]) if self.constrained else {}),
+        }
+        candidate.last_reply = ""
+        reply = await self._answer(body, candidate.scenario.index)
+        candidate.prompt_tokens += reply.usage.prompt_tokens
+        candidate.completion_tokens += reply.usage.completion_tokens
+        candidate.last_reply = reply.text
+        return finished(reply)
 
-    async def _ask(self, body: JsonObject) -> Reply:
+    async def _answer(self, body: JsonObject, order: int) -> Reply:
         """Return the answer to a request.
 
         A server may fail at one request for ever, which must not stop a run, or at all of them for a while, which must
@@ -261,40 +190,17 @@ class ServerTeacher:
         """
         steady = replace(self._client.patience, tries=_STEADY_TRIES)
         try:
-            return await self._client.chat(body)
+            return await self._client.chat(body, order)
         except RequestFailed:
-            await self._client.chat(_plain("Write one word.", 16), steady)
+            await self._client.ask(_plain("Write one word.", 16), steady)
         try:
-            return await self._client.chat(body)
+            return await self._client.chat(body, order)
         except RequestFailed as failure:
-            await self._client.chat(_plain("Write one word.", 16), steady)
+            await self._client.ask(_plain("Write one word.", 16), steady)
             raise UnusableReply("server_error", str(failure).partition(" (")[0]) from failure
 
-    def _read_source(self, text: str, _last: bool) -> Transcript:
+    def _read_source(self, text: str) -> Transcript:
         return read_turns(text) if self.constrained else read_lines(text)
-
-    def _read_target(self, text: str, last: bool) -> JsonObject:
-        """Return the object; the last one whether it holds or not, because the schema check says best what is wrong."""
-        target = read_object(text)
-        if not last and not self._validator.is_valid(target):
-            raise UnusableReply("not_valid_under_contract", "an object that breaks the contract")
-        return target
-
-    def source_messages(self, scenario: Scenario) -> JsonValue:
-        """Return the prompt of a source: what every candidate shares first, so that a server can keep it cached."""
-        facts = facts_by_kind(scenario.facts)
-        return _messages(
-            self._render("source.system", constrained=self.constrained),
-            self._render("source.user", facts=facts, pack=self._pack, visit=scenario.visit),
-        )
-
-    def target_messages(self, source: Transcript) -> JsonValue:
-        """Return the prompt of a target, what every candidate shares first."""
-        return _messages(self._target_system, self._render("target.user", transcript=source.text))
-
-    def _render(self, name: str, **values: object) -> str:
-        text = render_prompt(f"{self._task.prompts}/{name}.md.j2", **values)
-        return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
 
 
 def _proof() -> JsonObject:
@@ -321,24 +227,23 @@ def _format(schema: JsonObject) -> JsonObject:
     }
 
 
-def _messages(system: str, user: str) -> JsonValue:
-    return [{"role": "system", "content": system}, {"role": "user", "content": user}]
-
-
-def _shown(contract: JsonObject) -> str:
-    """Return the contract as the model sees it."""
-    return canonical_json({key: value for key, value in contract.items() if key not in ("$schema", "$id", "title")})
-
-
 async def open_server(request: TeacherRequest) -> ServerTeacher:
-    """Return the teacher behind the endpoint that a request names, probed and ready to write.
+    """Return the teacher behind the endpoints that a request names, probed and ready to write.
 
     Raises UserError where endpoint or model are missing or wrong, TeacherUnavailable where nothing answers there.
     """
-    if request.endpoint is None or request.teacher.model is None:
+    if not request.endpoints or request.teacher.model is None:
         raise UserError("the server teacher needs --endpoint URL and --model NAME")
-    client = ChatClient(request.endpoint, request.teacher.model, timeout=TIMEOUT, concurrency=request.concurrency)
-    teacher = ServerTeacher(client, request.task, request.pack, sampling(request))
+    client = ChatClient(
+        request.endpoints,
+        request.teacher.model,
+        timeout=request.timeout,
+        concurrency=request.concurrency,
+        patience=Patience(budget=request.patience),
+        cache=ResponseCache(request.cache, request.notify) if request.cache else None,
+        revision=request.teacher.revision,
+    )
+    teacher = ServerTeacher(client, request.task, request.pack, sampling(request), revision=request.teacher.revision)
     return await probed(teacher, request.notify)
 
 

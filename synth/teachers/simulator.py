@@ -6,6 +6,7 @@ from synth.catalog import Task
 from synth.draws import Draws
 from synth.packs import Pack
 from synth.records import Encounter, Scenario, TeacherIdentity, Transcript, Usage
+from synth.teachers.base import Candidate, Traffic
 from synth.teachers.chart import read_chart
 from synth.teachers.dialogue import Dialogue
 from synth.teachers.grammar import Expansion, load_grammar
@@ -47,9 +48,20 @@ class Simulator:
             usage=Usage(),
         )
 
-    async def write(self, scenario: Scenario) -> Encounter:
-        """Return the encounter of a scenario; the simulator never rejects."""
-        return self.encounter(scenario)
+    @property
+    def attempts(self) -> int:
+        """One: it would write the same again."""
+        return 1
+
+    @property
+    def traffic(self) -> Traffic:
+        """None: it has no server."""
+        return Traffic()
+
+    async def write(self, candidate: Candidate) -> Encounter:
+        """Return the encounter of a candidate; the simulator never rejects."""
+        candidate.attempts = {"source": 1, "target": 1}
+        return self.encounter(candidate.scenario)
 
     async def close(self) -> None:
         """Do nothing: there is nothing to give back."""

@@ -176,7 +176,7 @@ class ManagedVllm:
             await asyncio.sleep(1.0)
 
     def _healthy(self) -> bool:
-        # Not urllib or httpx: those would send this to a proxy that is set in the environment.
+        # Not urllib: it would send this to a proxy that is set in the environment.
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=5.0)
         try:
             connection.request("GET", "/health")
@@ -222,8 +222,9 @@ async def open_managed(request: TeacherRequest) -> Teacher:
 
     Raises UserError where vLLM is not installed or does not start.
     """
-    from synth.teachers.chat import ChatClient
-    from synth.teachers.server import TIMEOUT, ServerTeacher, probed, sampling
+    from synth.teachers.cache import ResponseCache, folder_revision
+    from synth.teachers.chat import ChatClient, Patience
+    from synth.teachers.server import ServerTeacher, probed, sampling
 
     if find_spec("vllm") is None:
         raise UserError(
@@ -231,10 +232,23 @@ async def open_managed(request: TeacherRequest) -> Teacher:
         )
     if request.teacher.model is None:
         raise UserError("the vllm teacher needs a model: --teacher MODEL")
-    server = ManagedVllm(request.serve or request.teacher.model, request.log)
+    revision = request.teacher.revision
+    flags = ("--revision", revision) if revision and request.serve is None else ()
+    server = ManagedVllm(request.serve or request.teacher.model, request.log, flags=flags)
     await server.start(lambda seconds, line: request.notify(f"starting vLLM, {seconds:.0f} s: {line}"))
     client = ChatClient(
-        server.endpoint, server.served_name, timeout=TIMEOUT, concurrency=request.concurrency, gone=server.gone
+        (server.endpoint,),
+        server.served_name,
+        timeout=request.timeout,
+        concurrency=request.concurrency,
+        # vLLM queues what it cannot take, so there is nothing to find out slowly.
+        first=request.concurrency,
+        patience=Patience(budget=request.patience),
+        gone=server.gone,
+        cache=ResponseCache(request.cache, request.notify) if request.cache else None,
+        revision=folder_revision(Path(request.serve)) if request.serve else revision,
     )
-    teacher = ServerTeacher(client, request.task, request.pack, sampling(request), name="vllm", stop=server.close)
+    teacher = ServerTeacher(
+        client, request.task, request.pack, sampling(request), name="vllm", revision=revision, stop=server.close
+    )
     return await probed(teacher, request.notify)

@@ -1,6 +1,6 @@
 """The Presidio engine of the PHI check: no model, no network, no log, built once a process.
 
-Imports Presidio, and is itself imported only when the first text is scanned.
+Imports Presidio, and is itself imported only when something was found.
 """
 
 from __future__ import annotations
@@ -8,17 +8,20 @@ from __future__ import annotations
 import logging
 from functools import cache
 
-from presidio_analyzer import (
-    AnalyzerEngine,
-    ContextAwareEnhancer,
-    EntityRecognizer,
-    RecognizerRegistry,
-    RecognizerResult,
-)
-from presidio_analyzer.app_tracer import AppTracer
-from presidio_analyzer.nlp_engine import NlpArtifacts, NoOpNlpEngine
+from synth.checks.phi.lean import without
 
-from synth.checks.phi.recognizers import recognizers
+with without("torch", "transformers"):
+    from presidio_analyzer import (
+        AnalyzerEngine,
+        ContextAwareEnhancer,
+        EntityRecognizer,
+        RecognizerRegistry,
+        RecognizerResult,
+    )
+    from presidio_analyzer.app_tracer import AppTracer
+    from presidio_analyzer.nlp_engine import NlpArtifacts, NoOpNlpEngine
+
+    from synth.checks.phi.recognizers import recognizers
 
 
 class _NoContext(ContextAwareEnhancer):
@@ -40,21 +43,16 @@ class _NoContext(ContextAwareEnhancer):
 
 
 @cache
-def engine() -> AnalyzerEngine:
-    """Return this process's engine.
+def engine(prefilter: bool = True) -> AnalyzerEngine:
+    """Return this process's engine, with the prefilter or without.
 
     Presidio's loggers are silenced: one that a host program turned on could write what was matched.
     """
     for name in ("presidio-analyzer", "decision_process"):
         logging.getLogger(name).disabled = True
     return AnalyzerEngine(
-        registry=RecognizerRegistry(recognizers=recognizers(), supported_languages=["en"]),
+        registry=RecognizerRegistry(recognizers=recognizers(prefilter), supported_languages=["en"]),
         nlp_engine=NoOpNlpEngine([{"lang_code": "en", "model_name": "none"}]),
         app_tracer=AppTracer(enabled=False),
         context_aware_enhancer=_NoContext(),
     )
-
-
-def analyze(text: str) -> list[RecognizerResult]:
-    """Return what the recognisers find at or above each entity type's threshold, in no order."""
-    return engine().analyze(text, "en") if text else []

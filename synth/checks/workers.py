@@ -1,0 +1,164 @@
+"""The checks in processes of their own, so that neither the event loop nor a server ever waits for one."""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.connection import wait
+from types import TracebackType
+from typing import Self
+
+from synth.catalog import CHECKS, Task, load_task, resolve
+from synth.checks.base import Check
+from synth.errors import UserError
+from synth.ledger import Decided, decided
+from synth.records import Encounter, Rejection
+
+_BATCH = 16
+"""Encounters that go to a process at once, where so many wait; fewer messages between processes cost less."""
+_AHEAD = 2
+"""Batches a process has, so that it never waits for the next."""
+
+_checks: list[Check] = []
+"""Those of this process, where it is a worker."""
+
+
+def open_checks(names: Sequence[str], task: Task) -> list[Check]:
+    """Return the checks of these names; UserError with a suggestion for an unknown one."""
+    return [_factory(name)(task) for name in names]
+
+
+def _factory(name: str) -> Callable[[Task], Check]:
+    factory: Callable[[Task], Check] = resolve("checks", name, CHECKS)  # type: ignore[assignment]  # a name's type is its table's
+    return factory
+
+
+def run_checks(checks: Sequence[Check], encounter: Encounter) -> Encounter | Rejection:
+    """Return what the checks make of an encounter, one after the other until one rejects."""
+    for check in checks:
+        outcome = check(encounter)
+        if isinstance(outcome, Rejection):
+            return outcome
+        encounter = outcome
+    return encounter
+
+
+class CheckWorkers:
+    """Runs a task's checks on encounters; ``async with`` starts and ends its processes."""
+
+    def __init__(self, names: Sequence[str], task: Task, workers: int) -> None:
+        """``workers`` is how many processes; 0 runs the checks in this one. UserError for an unknown check."""
+        for name in names:
+            _factory(name)
+        self._names = tuple(names)
+        self._task = task
+        self._workers = workers
+        self._inline = open_checks(names, task) if workers == 0 else []
+        self._waiting: asyncio.Queue[tuple[bytes, asyncio.Future[bytes | Rejection]]] = asyncio.Queue()
+        self._senders: list[asyncio.Task[None]] = []
+        self._pool: ProcessPoolExecutor | None = None
+
+    async def __aenter__(self) -> Self:
+        if self._workers:
+            self._pool = self._open()
+            self._senders = [asyncio.create_task(self._send()) for _ in range(self._workers * _AHEAD)]
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        for sender in self._senders:
+            sender.cancel()
+        await asyncio.gather(*self._senders, return_exceptions=True)
+        if self._pool is not None:
+            self._pool.shutdown(wait=False, cancel_futures=True)
+
+    async def verdict(self, encounter: Encounter) -> Decided | Rejection:
+        """Return the ledger's entry of an encounter that every check accepts, else its rejection.
+
+        Raises UserError where the processes die of it twice.
+        """
+        if not self._workers:
+            outcome = run_checks(self._inline, encounter)
+            return outcome if isinstance(outcome, Rejection) else decided(outcome)
+        line = encounter.model_dump_json().encode()
+        answer: asyncio.Future[bytes | Rejection] = asyncio.get_running_loop().create_future()
+        self._waiting.put_nowait((line, answer))
+        found = await answer
+        return found if isinstance(found, Rejection) else decided(encounter, found or line)
+
+    def _open(self) -> ProcessPoolExecutor:
+        pool = ProcessPoolExecutor(
+            self._workers,
+            mp_context=multiprocessing.get_context("spawn"),
+            initializer=_begin,
+            initargs=(self._names, self._task.name),
+        )
+        for _ in range(self._workers):
+            pool.submit(_check, [])  # loads the checks while the teacher is still being opened
+        return pool
+
+    async def _send(self) -> None:
+        """Give waiting encounters to the processes, a batch at a time."""
+        while True:
+            batch = [await self._waiting.get()]
+            while len(batch) < _BATCH and not self._waiting.empty():
+                batch.append(self._waiting.get_nowait())
+            try:
+                found = await self._checked([line for line, _ in batch])
+            except Exception as error:  # noqa: BLE001  handed on to those who wait, who would wait for ever
+                for _, answer in batch:
+                    if not answer.done():
+                        answer.set_exception(error)
+                continue
+            for (_, answer), result in zip(batch, found, strict=True):
+                if not answer.done():
+                    answer.set_result(result)
+
+    async def _checked(self, lines: list[bytes]) -> list[bytes | Rejection]:
+        loop = asyncio.get_running_loop()
+        for _ in range(2):
+            pool = self._pool
+            assert pool is not None
+            try:
+                return await loop.run_in_executor(pool, _check, lines)
+            except BrokenProcessPool:
+                if pool is self._pool:  # else another sender has already replaced it
+                    pool.shutdown(wait=False)
+                    self._pool = self._open()
+        raise UserError("the processes that run the checks die (out of memory?); use fewer with --workers and resume")
+
+
+def _begin(names: tuple[str, ...], task: str) -> None:
+    """Make this process a worker: loaded, deaf to Ctrl-C, and gone when its parent is."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    _checks[:] = open_checks(names, load_task(task))
+
+
+def _end_with_parent() -> None:
+    """Leave when the parent is gone, even by kill -9, which lets it tell nobody."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(0)
+
+
+def _check(lines: list[bytes]) -> list[bytes | Rejection]:
+    """Return for each encounter its rejection, or its line as the checks have changed it, empty where they did not."""
+    results: list[bytes | Rejection] = []
+    for line in lines:
+        encounter = Encounter.model_validate_json(line)
+        outcome = run_checks(_checks, encounter)
+        if isinstance(outcome, Rejection):
+            results.append(outcome)
+        else:
+            results.append(b"" if outcome is encounter else outcome.model_dump_json().encode())
+    return results

@@ -1,0 +1,156 @@
+"""The ledger: what became of every candidate, as lines of two logs and as the sums over them."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+from synth.errors import UserError
+from synth.records import Encounter, Rejection, Usage
+
+ENCOUNTERS = "encounters.jsonl"
+REJECTIONS = "rejections.jsonl"
+_INDEX = re.compile(rb'^\{"id":"[^"]*","index":(\d+),')
+_REASON = re.compile(rb'^\{"id":"[^"]*","index":\d+,"stage":"([^"]*)","reason":"([^"]*)"')
+_COST = re.compile(rb'"attempts":(\d+),"usage":\{"prompt_tokens":(\d+),"completion_tokens":(\d+)\}')
+_TAIL = 400
+"""Bytes at the end of an encounter's line that hold its cost."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """One candidate's end, ready to be committed."""
+
+    index: int
+    reason: str | None
+    """``stage/reason`` of a rejection; None where it was accepted."""
+    attempts: int
+    usage: Usage
+    line: bytes
+    """The record as its log keeps it, without the line break."""
+
+
+def decided(outcome: Encounter | Rejection, line: bytes | None = None) -> Decided:
+    """Return the ledger's entry for an outcome; ``line`` is its JSON where that is at hand."""
+    reason = f"{outcome.stage}/{outcome.reason}" if isinstance(outcome, Rejection) else None
+    return Decided(outcome.index, reason, outcome.attempts, outcome.usage, line or outcome.model_dump_json().encode())
+
+
+@dataclass(slots=True)
+class Cost:
+    """Attempts and tokens of some candidates, all attempts together."""
+
+    attempts: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+    def add(self, attempts: int, prompt_tokens: int, completion_tokens: int) -> None:
+        """Add one candidate's."""
+        self.attempts += attempts
+        self.prompt_tokens += prompt_tokens
+        self.completion_tokens += completion_tokens
+
+    @property
+    def tokens(self) -> int:
+        """Tokens in and out."""
+        return self.prompt_tokens + self.completion_tokens
+
+
+@dataclass(slots=True)
+class Position:
+    """How far a run has come, and what that has cost."""
+
+    accepted: int = 0
+    rejected: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+    """Rejections by ``stage/reason``."""
+    spent_on_accepted: Cost = field(default_factory=Cost)
+    spent_on_rejected: Cost = field(default_factory=Cost)
+
+    @property
+    def next_index(self) -> int:
+        """Index of the first candidate that is not decided yet."""
+        return self.accepted + self.rejected
+
+    @property
+    def tokens(self) -> int:
+        """Tokens in and out, of accepted and rejected candidates."""
+        return self.spent_on_accepted.tokens + self.spent_on_rejected.tokens
+
+    def add(self, entry: Decided) -> None:
+        """Take a committed candidate into the sums."""
+        if entry.reason is None:
+            self.accepted += 1
+            spent = self.spent_on_accepted
+        else:
+            self.rejected += 1
+            self.reasons[entry.reason] += 1
+            spent = self.spent_on_rejected
+        spent.add(entry.attempts, entry.usage.prompt_tokens, entry.usage.completion_tokens)
+
+
+def read_position(path: Path) -> Position:
+    """Return the position that the logs of a run directory stand at; a torn last line does not count.
+
+    Reads line by line, in memory that does not grow with the run. UserError where the logs are damaged or do not fit
+    together.
+    """
+    position = Position()
+    last = -1
+    for name in (ENCOUNTERS, REJECTIONS):
+        previous = -1
+        for line in _whole_lines(path / name):
+            entry = read_entry(line, rejection=name == REJECTIONS)
+            if entry is None or entry.index <= previous:
+                raise UserError(f"{path / name} is damaged after index {previous}; restore it or start anew")
+            previous = entry.index
+            position.add(entry)
+        last = max(last, previous)
+    if last + 1 != position.next_index:
+        raise UserError(f"the logs in {path} do not fit together (index {last}, {position.next_index} lines)")
+    return position
+
+
+def drop_torn_line(log: IO[bytes]) -> None:
+    """Cut off what follows the last line break of a log that is open for reading and appending."""
+    end = log.seek(0, 2)
+    while end > 0:
+        start = max(0, end - 65536)
+        log.seek(start)
+        at = log.read(end - start).rfind(b"\n")
+        if at >= 0:
+            end = start + at + 1
+            break
+        end = start
+    log.truncate(end)
+
+
+def _whole_lines(path: Path) -> Iterator[bytes]:
+    """Yield the lines of a log that end in a line break; none where there is no such log."""
+    if not path.exists():
+        return
+    with path.open("rb") as file:
+        for line in file:
+            if not line.endswith(b"\n"):
+                return
+            yield line
+
+
+def read_entry(line: bytes, *, rejection: bool) -> Decided | None:
+    """Return what a line says of its candidate, without the line itself; None where it is no line of a log."""
+    index, reason = _INDEX.match(line), _REASON.match(line) if rejection else None
+    costs = list(_COST.finditer(line, 0 if rejection else max(0, len(line) - _TAIL)))
+    if index is None or not costs or (rejection and reason is None):
+        return None
+    attempts, prompt_tokens, completion_tokens = map(int, costs[-1].groups())
+    return Decided(
+        index=int(index[1]),
+        reason=f"{reason[1].decode()}/{reason[2].decode()}" if reason else None,
+        attempts=attempts,
+        usage=Usage(prompt_tokens=prompt_tokens, completion_tokens=completion_tokens),
+        line=b"",
+    )

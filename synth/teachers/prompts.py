@@ -1,0 +1,80 @@
+"""The two prompts of a candidate, and what an attempt is told about the one before it.
+
+What every candidate shares comes first, so that a server can keep it cached; what went wrong comes last.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+from pydantic import JsonValue
+
+from synth.assets import canonical_json, load_schema, render_prompt
+from synth.catalog import Task
+from synth.packs import Pack
+from synth.records import Fact, JsonObject, Part, Rejection, Scenario, Transcript
+
+
+def facts_by_kind(facts: tuple[Fact, ...]) -> dict[str, list[Fact]]:
+    """Return the facts of a scenario by kind, with every kind there."""
+    kinds = ("patient", "complaint", "symptom", "history", "medication", "vital", "finding", "lab", "study")
+    groups: dict[str, list[Fact]] = {kind: [] for kind in (*kinds, "diagnosis", "plan")}
+    for fact in facts:
+        groups[fact.kind].append(fact)
+    return groups
+
+
+def problem_codes(pack: Pack) -> list[tuple[str, str]]:
+    """Return the ICD-10-CM codes of a pack, each with a problem and its status, in the order of the codes."""
+    found = {
+        (presentation.diagnosis.icd10cm, f"{presentation.diagnosis.name}: {presentation.diagnosis.status}")
+        for condition in pack.conditions.values()
+        for presentation in condition.presentations.values()
+    }
+    return sorted(found)
+
+
+class Prompts:
+    """Renders the templates of one task over one pack."""
+
+    def __init__(self, task: Task, pack: Pack) -> None:
+        self._task = task
+        self._pack = pack
+        self._system = cache(self._rendered_system)
+
+    def source(self, scenario: Scenario, *, constrained: bool, failure: Rejection | None = None) -> JsonValue:
+        """Return the messages that ask for a source; JSON where decoding is ``constrained``, else lines."""
+        user = self._render("source.user", facts=facts_by_kind(scenario.facts), pack=self._pack, visit=scenario.visit)
+        return _messages(self._system("source", constrained), user, self._again("source", failure))
+
+    def target(self, source: Transcript, failure: Rejection | None = None) -> JsonValue:
+        """Return the messages that ask for the target of a source."""
+        user = self._render("target.user", transcript=source.text)
+        return _messages(self._system("target", False), user, self._again("target", failure))
+
+    def _rendered_system(self, part: Part, constrained: bool) -> str:
+        if part == "source":
+            return self._render("source.system", constrained=constrained)
+        contract = load_schema(self._task.schema_name)
+        return self._render("target.system", schema=_shown(contract), codes=problem_codes(self._pack))
+
+    def _again(self, part: Part, failure: Rejection | None) -> str:
+        """Return what an attempt at a part is told of the last one; nothing where that one was not at fault."""
+        if failure is None or failure.part != part:
+            return ""
+        return self._render("retry", part=part, reason=failure.reason, detail=failure.detail)
+
+    def _render(self, name: str, **values: object) -> str:
+        text = render_prompt(f"{self._task.prompts}/{name}.md.j2", **values)
+        return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+
+
+def _messages(system: str, user: str, again: str) -> JsonValue:
+    content = f"{user}\n{again}" if again.strip() else user
+    return [{"role": "system", "content": system}, {"role": "user", "content": content}]
+
+
+def _shown(contract: JsonObject) -> str:
+    """Return the contract as the model sees it."""
+    return canonical_json({key: value for key, value in contract.items() if key not in ("$schema", "$id", "title")})
