@@ -10,7 +10,7 @@ from pathlib import Path
 import yaml
 from jinja2 import FileSystemLoader, StrictUndefined, select_autoescape
 from jinja2.sandbox import SandboxedEnvironment
-from pydantic import JsonValue
+from pydantic import BaseModel, JsonValue
 
 from synth.records import JsonObject
 
@@ -48,12 +48,34 @@ def load_yaml(path: Path) -> object:
     return yaml.load(path.read_text("utf-8"), Loader=loader)  # noqa: S506  both are safe loaders
 
 
+class _Sandbox(SandboxedEnvironment):
+    """The sandbox, with a short way to what cannot be unsafe: a field of a record."""
+
+    def getattr(self, obj: object, attribute: str) -> object:
+        """Return an attribute of an object, as the sandbox does."""
+        return _field(obj, attribute) if _is_field(obj, attribute) else super().getattr(obj, attribute)
+
+    def getitem(self, obj: object, argument: object) -> object:
+        """Return an item or an attribute of an object, as the sandbox does; filters ask this way."""
+        return _field(obj, argument) if _is_field(obj, argument) else super().getitem(obj, argument)
+
+
+def _is_field(obj: object, name: object) -> bool:
+    return isinstance(obj, BaseModel) and name in type(obj).__pydantic_fields__
+
+
+def _field(obj: object, name: object) -> object:
+    found: object = getattr(obj, str(name))
+    return found
+
+
 @cache
 def _environment(folder: str) -> SandboxedEnvironment:
-    return SandboxedEnvironment(
+    return _Sandbox(
         loader=FileSystemLoader(assets_root() / folder),
         undefined=StrictUndefined,
         autoescape=select_autoescape(enabled_extensions=("html.j2",), default=False),
+        auto_reload=False,
         trim_blocks=True,
         lstrip_blocks=True,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import multiprocessing
 import os
 import signal
@@ -141,6 +142,8 @@ def _begin(names: tuple[str, ...], task: str) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     _checks[:] = open_checks(names, load_task(task))
+    gc.collect()
+    gc.freeze()  # what is loaded stays, and need not be scanned for garbage
 
 
 def _end_with_parent() -> None:

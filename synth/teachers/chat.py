@@ -11,7 +11,8 @@ from heapq import heappop, heappush
 from itertools import count
 from typing import TypeVar
 
-from synth.assets import canonical_json
+from pydantic_core import to_json
+
 from synth.catalog import suggest
 from synth.errors import TeacherUnavailable, UserError
 from synth.records import JsonObject, Usage
@@ -108,7 +109,7 @@ class ChatClient:
 
     async def ask(self, body: JsonObject, patience: Patience, *, order: int = 0, at: Endpoint | None = None) -> Reply:
         """Do as ``chat`` does, past the cache, and at one endpoint where one is named."""
-        content = canonical_json({"model": self.model, **body}).encode("utf-8", "surrogatepass")
+        content = to_json({"model": self.model, **body})
         reply = await self._request("/chat/completions", content, _reply, patience, order, at)
         if reply is None:
             raise UserError(await self._no_model(at or self.endpoints[0]))

@@ -7,10 +7,14 @@ import math
 import re
 from dataclasses import dataclass
 
-from synth.records import JsonObject, Transcript, Turn, Usage
+from pydantic import JsonValue
+
+from synth.records import JsonObject, Transcript, Usage
 
 _TAG = re.compile(r"[*_]*\[(doctor|patient)\]:?[*_]*:?", re.IGNORECASE)
 _NAME = re.compile(r"^[ \t]*[*_]*(doctor|patient)[*_]*:[*_]*", re.IGNORECASE | re.MULTILINE)
+_SURROGATE = re.compile(r"\\u[dD]")
+"""What an escape of half a character begins with."""
 _FENCE = re.compile(r"```[a-z]*[ \t]*\n(.*?)\n?```", re.DOTALL)
 
 
@@ -105,25 +109,22 @@ def read_object(text: str) -> JsonObject:
         raise UnusableReply("not_json", "a number out of range, or nesting without end") from error
     if not isinstance(value, dict):
         raise UnusableReply("not_an_object", f"JSON, but a {type(value).__name__}")
-    if not _is_unicode(json.dumps(value, ensure_ascii=False)):
+    if _SURROGATE.search(text) and not _is_unicode(json.dumps(value, ensure_ascii=False)):
         raise UnusableReply("not_json", "an escape spells a lone surrogate")
     return value
 
 
 def _transcript(said: list[tuple[str, str]]) -> Transcript:
     """Return the turns that say something, white space reduced to single blanks."""
-    turns: list[Turn] = []
-    for speaker, words in said:
-        text = " ".join(words.split())
-        if text and speaker == "doctor":
-            turns.append(Turn(speaker="doctor", text=text))
-        elif text and speaker == "patient":
-            turns.append(Turn(speaker="patient", text=text))
-    if not turns:
+    spoken = [(speaker, " ".join(words.split())) for speaker, words in said if speaker in ("doctor", "patient")]
+    turns: JsonValue = [{"speaker": speaker, "text": text} for speaker, text in spoken if text]
+    transcript = Transcript.model_validate({"turns": turns})
+    speakers = {turn.speaker for turn in transcript.turns}
+    if not speakers:
         raise UnusableReply("no_turns", "no turn of the doctor or the patient")
-    if len({turn.speaker for turn in turns}) == 1:
-        raise UnusableReply("no_dialogue", f"only the {turns[0].speaker} speaks")
-    return Transcript(turns=tuple(turns))
+    if len(speakers) == 1:
+        raise UnusableReply("no_dialogue", f"only the {transcript.turns[0].speaker} speaks")
+    return transcript
 
 
 def _finite(literal: str) -> float:
