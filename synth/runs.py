@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import IO
 
@@ -47,6 +48,10 @@ def read_encounters(path: Path) -> Iterator[Encounter]:
             yield Encounter.model_validate_json(line)
 
 
+_BEFORE_MANIFEST = frozenset((".lock", "config.yaml", "config.yaml.partial", "manifest.json.partial"))
+"""What a start that was stopped before it wrote its manifest leaves behind, besides empty logs."""
+
+
 class RunDir:
     """A run directory that is open for writing by this process alone."""
 
@@ -71,7 +76,7 @@ class RunDir:
         try:
             self.was_complete = self._take_up(manifest)
             self.position = self._recover(manifest.target_accepted)
-        except UserError:
+        except (UserError, OSError):
             self._lock.close()
             raise
         if not self.was_complete:
@@ -82,7 +87,8 @@ class RunDir:
     def _take_up(self, manifest: Manifest) -> bool:
         """Return whether the run that is already there is complete for what is asked."""
         if not (self.path / "manifest.json").exists():
-            if others := sorted(entry.name for entry in self.path.iterdir() if entry.name != ".lock"):
+            logs = {name for name in (ENCOUNTERS, REJECTIONS) if _is_empty(self.path / name)}
+            if others := sorted({entry.name for entry in self.path.iterdir()} - _BEFORE_MANIFEST - logs):
                 raise UserError(f"{self.path} is not a run directory but holds {others[0]}; choose another --out")
             return False
         before = read_manifest(self.path)
@@ -132,12 +138,22 @@ class RunDir:
 
     def close(self) -> None:
         """Flush the logs to the disk and let others write."""
-        for log in self._logs.values():
-            if not log.closed:
-                log.flush()
-                os.fsync(log.fileno())
-                log.close()
-        self._lock.close()
+        with ExitStack() as closing:
+            closing.callback(self._lock.close)
+            for log in self._logs.values():
+                closing.callback(_close, log)
+
+
+def _is_empty(log: Path) -> bool:
+    return log.exists() and not log.stat().st_size
+
+
+def _close(log: IO[bytes]) -> None:
+    """Close a log after all of it is on the disk; OSError where that cannot be, and it is closed all the same."""
+    if not log.closed:
+        with log:
+            log.flush()
+            os.fsync(log.fileno())
 
 
 def _difference(before: Manifest, now: Manifest) -> str:

@@ -1,4 +1,5 @@
-"""``synth`` as a user runs it, touching no cache but the test's; in a process of its own, or in this one to save time."""
+"""``synth`` as a user runs it, in a process of its own, or in this one to save time; no cache but the test's is
+touched."""
 
 from __future__ import annotations
 
@@ -55,7 +56,7 @@ def here(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.CompletedProcess(words, code, stdout.getvalue(), stderr.getvalue())
 
 
-def at(server: FakeServer, out: Path, n: int, **flags: object) -> list[str]:
+def at(server: FakeServer, out: Path, n: int | None, **flags: object) -> list[str]:
     """Return the words that generate N encounters with a server, checked by this process and without a cache.
 
     ``flags`` come in addition or instead; None leaves one out, True gives one without a value.

@@ -18,7 +18,7 @@ from synth.checks.workers import CheckWorkers
 from synth.errors import UserError
 from synth.ledger import Decided
 from synth.records import Encounter, Rejection, Turn
-from tests.running import command, environment
+from tests.running import ANNOUNCED, command, environment
 from tests.samples import encounter, note
 
 PLUGIN = '''
@@ -285,10 +285,18 @@ def test_workers_are_gone_when_they_are_left(plugin: Path) -> None:
     until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids(plugin)))
 
 
-@pytest.mark.parametrize("early", [True, False])
-def test_ctrl_c_prints_one_line_and_no_traceback_of_a_worker(tmp_path: Path, early: bool) -> None:
-    out = tmp_path / "run"
-    settings = tmp_path / "settings.yaml"
+SLOW_START = """
+import pathlib, sys, time
+if "--multiprocessing-fork" in sys.orig_argv:
+    pathlib.Path(__file__).with_name("starting").touch()
+    time.sleep(1.0)
+"""
+
+
+def interrupted(tmp_path: Path, ready: Callable[[Path], bool], **more: str) -> tuple[int, list[str]]:
+    """Return the exit code, and the lines on standard error that are no announcements, of a run that is interrupted
+    with two workers when its directory is ready for that."""
+    out, settings = tmp_path / "run", tmp_path / "settings.yaml"
     settings.write_text("teacher: {name: simulator}\nchecks: [schema]\n")
     words = ["generate", "--specialty", "endocrinology", "-n", "100000", "--config", str(settings), "--out", str(out)]
     process = subprocess.Popen(
@@ -296,19 +304,30 @@ def test_ctrl_c_prints_one_line_and_no_traceback_of_a_worker(tmp_path: Path, ear
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env=environment(),
+        env=environment(**more),
         start_new_session=True,
     )
-    log = out / "encounters.jsonl"
-    if early:
-        # The run directory is opened just before the workers, which are still loading when the signal comes.
-        until(log.exists)
-        time.sleep(0.15)
-    else:
-        until(lambda: log.exists() and log.stat().st_size > 0)
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal does it: to all processes
-    _, errors = process.communicate(timeout=ENOUGH_S)
-    assert process.returncode == 130
-    lines = [line for line in errors.splitlines() if not line.startswith(("teacher: ", "accepted "))]
-    assert len(lines) == 1, errors
+    try:
+        until(lambda: ready(out))
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does it: to all processes
+        _, errors = process.communicate(timeout=ENOUGH_S)
+    finally:
+        process.kill()
+    return process.returncode, [line for line in errors.splitlines() if not line.startswith(ANNOUNCED)]
+
+
+def test_ctrl_c_prints_one_line_and_no_traceback_of_a_worker(tmp_path: Path) -> None:
+    log = "encounters.jsonl"
+    code, lines = interrupted(tmp_path, lambda out: (out / log).exists() and (out / log).stat().st_size > 0)
+    assert code == 130
+    assert len(lines) == 1, lines
     assert lines[0].startswith("stopped; everything accepted so far is kept. To go on: synth generate ")
+
+
+def test_ctrl_c_while_a_worker_starts_prints_no_traceback_either(tmp_path: Path) -> None:
+    site = tmp_path / "site"
+    site.mkdir()
+    (site / "sitecustomize.py").write_text(SLOW_START)
+    code, lines = interrupted(tmp_path, lambda _out: (site / "starting").exists(), PYTHONPATH=str(site))
+    assert code == 130
+    assert len(lines) == 1, lines

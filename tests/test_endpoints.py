@@ -296,14 +296,14 @@ def test_a_redirect_is_not_followed(monkeypatch: pytest.MonkeyPatch) -> None:
     with FakeServer() as target:
 
         class Redirect(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:  # noqa: N802  the name that the library calls
+            def do_POST(self) -> None:
                 self.rfile.read(int(self.headers["Content-Length"]))
                 self.send_response(307)
                 self.send_header("Location", target.endpoint + "/chat/completions")
                 self.send_header("Content-Length", "0")
                 self.end_headers()
 
-            def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the library's signature
+            def log_message(self, format: str, *args: object) -> None:
                 """Say nothing."""
 
         redirecting = HTTPServer(("127.0.0.1", 0), Redirect)

@@ -15,6 +15,8 @@ from synth.ledger import Decided, Position
 from synth.records import Usage
 from synth.scheduling import Window, in_order, window
 
+HANGS_S = 10.0
+"""What takes longer than this, where a millisecond is usual, waits for something that never comes."""
 NOTHING = Usage(prompt_tokens=0, completion_tokens=0)
 
 
@@ -70,7 +72,8 @@ class Work:
     async def run(self) -> list[int]:
         """Return the indices that were handed over, each committed before the next was asked for."""
         handed: list[int] = []
-        async with aclosing(in_order(self.decide, self.position, self.n, self.most, self.window)) as entries:
+        entries = in_order(self.decide, self.position, self.n, self.most, self.window)
+        async with asyncio.timeout(HANGS_S), aclosing(entries):
             async for entry in entries:
                 handed.append(entry.index)
                 assert (entry.reason is None) == self.accepted(entry.index)
@@ -127,7 +130,7 @@ def test_a_failure_is_raised_at_its_turn_and_ends_the_others(work: Work, data: s
     async def failing() -> set[asyncio.Task[object]]:
         with pytest.raises(RuntimeError, match=f"^candidate {work.fails_at}$"):
             await work.run()
-        return asyncio.all_tasks() - {asyncio.current_task()}  # type: ignore[arg-type]  # a task runs this
+        return asyncio.all_tasks() - {asyncio.current_task()}
 
     assert asyncio.run(failing()) == set()
     assert work.position.next_index == work.fails_at
@@ -143,7 +146,7 @@ def test_whoever_stops_asking_leaves_nothing_running(work: Work, asked: int) -> 
                 if entry is None:
                     break
                 work.position.add(entry)
-        return asyncio.all_tasks() - {asyncio.current_task()}  # type: ignore[arg-type]  # a task runs this
+        return asyncio.all_tasks() - {asyncio.current_task()}
 
     first = work.position.next_index
     behind = end(work, work.position.accepted, first)
@@ -179,3 +182,26 @@ def test_one_that_hangs_lets_the_others_go_on_up_to_the_room_ahead() -> None:
 def test_the_window_of_a_run_keeps_its_servers_busy(in_flight: int) -> None:
     room = window(in_flight)
     assert in_flight < room.under_way < room.ahead
+
+
+def test_a_failure_does_not_wait_for_those_behind_it() -> None:
+    ended: list[str] = []
+
+    async def decide(index: int) -> Decided:
+        if index == 0:
+            await asyncio.sleep(0)
+            raise RuntimeError("candidate 0")
+        never: asyncio.Future[Decided] = asyncio.get_running_loop().create_future()
+        try:
+            return await never
+        except asyncio.CancelledError:
+            ended.append(f"candidate {index}")
+            raise
+
+    async def run() -> None:
+        async with asyncio.timeout(HANGS_S):
+            await anext(in_order(decide, Position(), 5, 100, Window(3, 10)))
+
+    with pytest.raises(RuntimeError, match="candidate 0"):
+        asyncio.run(run())
+    assert ended == ["candidate 1", "candidate 2"]

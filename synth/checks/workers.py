@@ -26,6 +26,7 @@ _BATCH = 16
 _AHEAD = 2
 """Batches a process has, so that it never waits for the next."""
 
+_unopened: list[UserError] = []
 _checks: list[Check] = []
 """Those of this process, where it is a worker."""
 
@@ -101,8 +102,13 @@ class CheckWorkers:
             initializer=_begin,
             initargs=(self._names, self._task.name),
         )
-        for _ in range(self._workers):
-            pool.submit(_check, [])  # loads the checks while the teacher is still being opened
+        # A worker inherits what is blocked here: Ctrl-C must not reach it before it is deaf to it.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            for _ in range(self._workers):
+                pool.submit(_check, [])  # loads the checks while the teacher is still being opened
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         return pool
 
     async def _send(self) -> None:
@@ -141,7 +147,10 @@ def _begin(names: tuple[str, ...], task: str) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    _checks[:] = open_checks(names, load_task(task))
+    try:
+        _checks[:] = open_checks(names, load_task(task))
+    except UserError as error:
+        _unopened.append(error)  # told to whoever asks, because the pool would only print it and call itself broken
     gc.collect()
     gc.freeze()  # what is loaded stays, and need not be scanned for garbage
 
@@ -156,6 +165,8 @@ def _end_with_parent() -> None:
 
 def _check(lines: list[bytes]) -> list[bytes | Rejection]:
     """Return for each encounter its rejection, or its line as the checks have changed it, empty where they did not."""
+    if _unopened:
+        raise _unopened[0]
     results: list[bytes | Rejection] = []
     for line in lines:
         encounter = Encounter.model_validate_json(line)

@@ -34,9 +34,9 @@ class Patience:
     longest: float = 30.0
     """Longest wait, unless the server asks for a longer one (``Retry-After``, RFC 9110, section 10.2.3)."""
     budget: float = 120.0
-    """From the first fault to giving up."""
+    """From the first fault to giving up on a server that is busy or cannot be reached."""
     tries: int = 6
-    """Made even where the budget is spent, and no more than these where the request itself may be the cause."""
+    """Of a request that may itself be the cause of the fault: so many, even where the budget is spent."""
 
     def wait(self, faults: int) -> float:
         """Return the wait after so many faults, at least one."""
@@ -165,7 +165,7 @@ class ChatClient:
             dead = self._gone() if self._gone else None
             if dead is not None:
                 raise TeacherUnavailable(dead)
-            spent = now + wait - first_fault > patience.budget and faults >= patience.tries
+            spent = now + wait - first_fault > patience.budget and (faults >= patience.tries or not fault.own)
             if spent or wait > max(patience.budget, patience.longest):
                 raise TeacherUnavailable(_complaint(endpoint, fault, faults))
             if fault.own and faults >= patience.tries:

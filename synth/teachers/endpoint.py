@@ -124,6 +124,7 @@ class Endpoint:
             # The throttle, not the connector, decides how many requests there are at once.
             connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=30.0),
             headers={"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {}),
+            cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=self._timeout, sock_connect=min(self._timeout, _CONNECT_S)),
             # A proxy set in the environment cannot reach the loopback of this machine.
             trust_env=not is_loopback(self.url),
