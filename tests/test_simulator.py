@@ -209,8 +209,7 @@ def test_write_is_encounter() -> None:
 
 
 def test_notes_hold_under_the_contract() -> None:
-    schema = load_schema("note")
-    validator = Draft202012Validator(schema)
+    validator = Draft202012Validator(load_schema("note"))
     for encounter in encounters(300):
         validator.validate(encounter.target)
         assert list(encounter.target) == schema["required"]

@@ -70,7 +70,7 @@ def main() -> None:
     """Run the benchmark; exit status 1 where a client failed."""
     parser = argparse.ArgumentParser(description="Compare generation with the peers, on one fake server.")
     parser.add_argument("--setup", action="store_true", help="make the environments of the peers, and end")
-    parser.add_argument("--only", nargs="+", metavar="CLIENT", help="bare, notewright, checked, " + ", ".join(PEERS))
+    parser.add_argument("--only", nargs="+", choices=["bare", "notewright", "checked", *PEERS])
     parser.add_argument("--pairs", type=int, default=4500, help="of the bare client and Notewright")
     parser.add_argument("--peer-pairs", type=int, default=1000)
     parser.add_argument("--rounds", type=int, default=1, help="the row of each client is its median by rate")

@@ -6,6 +6,7 @@ source is read as lines, and what breaks its contract is found by the checks and
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -129,9 +130,9 @@ class ServerTeacher:
             proof = await self._client.ask(_proof(), _AT_START, at=at)
             if proof.finish_reason == "length" or read_object(proof.text) != {"answer": _PROOF}:
                 return f"the server at {at.url} ignores response_format"
-            for schema in self._schemas.values():
-                # The server compiles the schemas now, and refuses them now if it cannot.
-                await self._client.ask(_plain("Write.", 16) | _format(schema), self._client.patience, at=at)
+            # The server compiles the schemas now, and refuses them now if it cannot.
+            asks = [_plain("Write.", 16) | _format(schema) for schema in self._schemas.values()]
+            await asyncio.gather(*(self._client.ask(body, self._client.patience, at=at) for body in asks))
         except UnusableReply:
             return f"the server at {at.url} ignores response_format"
         except (Refused, RequestFailed) as refusal:
