@@ -199,8 +199,7 @@ def test_same_scenario_same_encounter() -> None:
 
 
 def test_write_is_encounter() -> None:
-    scenario = sample_scenario(load_pack("endocrinology"), 5, 0)
-    teacher = simulator()
+    teacher, scenario = simulator(), sample_scenario(load_pack("endocrinology"), 5, 0)
     written = asyncio.run(teacher.write(Candidate(scenario)))
     asyncio.run(teacher.close())
     assert written == teacher.encounter(scenario)
@@ -209,7 +208,8 @@ def test_write_is_encounter() -> None:
 
 
 def test_notes_hold_under_the_contract() -> None:
-    validator = Draft202012Validator(load_schema("note"))
+    schema = load_schema("note")
+    validator = Draft202012Validator(schema)
     for encounter in encounters(300):
         validator.validate(encounter.target)
         assert list(encounter.target) == schema["required"]
