@@ -6,7 +6,7 @@ BIN = $(VENV)/bin
 PIP = -m pip install --quiet --disable-pip-version-check
 export HF_HUB_DISABLE_TELEMETRY = 1
 
-.PHONY: help demo test lint types unit test-slow test-storm test-vllm bench bench-generation bench-vllm tiny-base clean
+.PHONY: help demo test lint types unit test-slow test-soak test-storm test-vllm bench bench-generation bench-vllm tiny-base clean
 
 help:  ## What there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -t -s '	'
@@ -29,7 +29,10 @@ unit: $(VENV)/.dev
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile
 
 test-slow: $(VENV)/.dev  ## The tests that take longer than a few seconds each
-	$(BIN)/pytest -m 'slow or soak'
+	$(BIN)/pytest -m slow
+
+test-soak: $(VENV)/.dev  ## A million scenarios, and 20,000 candidates through every fault: the better part of an hour
+	$(BIN)/pytest -m soak
 
 test-storm: $(VENV)/.dev  ## 2,000 candidates through every fault and 50 kills, in under 3 minutes
 	$(BIN)/pytest -m slow tests/test_weather.py

@@ -167,6 +167,7 @@ def test_workers_say_what_this_process_says() -> None:
         assert entry.line == Encounter.model_validate_json(entry.line).model_dump_json().encode()
 
 
+@pytest.mark.slow
 def test_the_phi_check_says_the_same_in_a_worker() -> None:
     named = (
         Turn(speaker="doctor", text="What brings you in, Mr. Abernathy?"),
