@@ -182,6 +182,7 @@ async def _commit_candidates(
                         clock.tick(run.position, teacher.traffic)
                         execution.committed(run.position, teacher.traffic)
             finally:
+                gc.unfreeze()
                 await teacher.close()
     finally:
         clock.close(run.position)
