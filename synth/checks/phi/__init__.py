@@ -7,11 +7,13 @@ bounds those.
 """
 
 from synth.checks.phi.check import PhiCheck, strings
+from synth.checks.phi.evidence import WEAK
 from synth.checks.phi.safe_harbor import SAFE_HARBOR, SafeHarborClass
 from synth.checks.phi.scanner import Scanner, engine_versions, scan_fields, scan_text, scanner
 
 __all__ = [
     "SAFE_HARBOR",
+    "WEAK",
     "PhiCheck",
     "SafeHarborClass",
     "Scanner",

@@ -11,7 +11,7 @@ import regex
 
 _UPPER, _LOWER, _LETTER, _DIGIT, _WORD, _SPACE, _OTHER, ANY = "\1\2\3\4\5\6\7\x08"
 """Stand-ins for what is not plain, by what ``regex`` says of it; ``ANY`` may be anything at all."""
-_STAND_INS = "\1\2\3\4\5\6\7\x08"
+STAND_INS = "\1\2\3\4\5\6\7\x08"
 WORDY = _UPPER + _LOWER + _LETTER + _DIGIT + _WORD + ANY
 """Stand-ins that may be word characters, which the fast engine's ``\\b`` does not know."""
 PLAIN = "\x00\t\n" + "".join(map(chr, range(0x20, 0x7F)))
@@ -52,8 +52,8 @@ def mask(characters: str) -> int:
     return reduce(or_, (1 << ord(c) for c in characters), 0)
 
 
-ALL = mask(PLAIN + _STAND_INS)
-BEYOND = mask(_STAND_INS)
+ALL = mask(PLAIN + STAND_INS)
+BEYOND = mask(STAND_INS)
 _UPPERS, _LOWERS, _DIGITS = (mask("".join(map(chr, range(ord(a), ord(b) + 1)))) for a, b in ("AZ", "az", "09"))
 LETTERS = _UPPERS | _LOWERS | mask(_UPPER + _LOWER + _LETTER)
 CLASSES = {

@@ -1,4 +1,4 @@
-"""The Presidio engine of the PHI check: no model, no network, no log, built once a process.
+"""The Presidio engine of the PHI check: no network, no log, built once a process and setting.
 
 Imports Presidio, and is itself imported only when something was found.
 """
@@ -13,7 +13,6 @@ from synth.checks.phi.lean import without
 with without("torch", "transformers"):
     from presidio_analyzer import (
         AnalyzerEngine,
-        ContextAwareEnhancer,
         EntityRecognizer,
         RecognizerRegistry,
         RecognizerResult,
@@ -24,13 +23,13 @@ with without("torch", "transformers"):
     from synth.checks.phi.recognizers import recognizers
 
 
-class _NoContext(ContextAwareEnhancer):
-    """Leaves scores as they are: context words need lemmas, which no blank or no-op NLP engine has."""
+class _Engine(AnalyzerEngine):
+    """Leaves scores as they are: context words need lemmas, which no blank or no-op NLP engine has.
 
-    def __init__(self) -> None:
-        super().__init__(0.0, 0.0, 0, 0)
+    Presidio compares every result with every recogniser to find that out, in most of the time that it takes.
+    """
 
-    def enhance_using_context(
+    def _enhance_using_context(
         self,
         text: str,  # noqa: ARG002  Presidio's signature
         raw_results: list[RecognizerResult],
@@ -43,16 +42,19 @@ class _NoContext(ContextAwareEnhancer):
 
 
 @cache
-def engine(prefilter: bool = True) -> AnalyzerEngine:
-    """Return this process's engine, with the prefilter or without.
+def engine(
+    prefilter: bool = True, thresholds: tuple[tuple[str, float], ...] = (), model: str | None = None
+) -> AnalyzerEngine:
+    """Return this process's engine of these settings; ``thresholds`` are by entity type, ``model`` runs besides.
 
     Presidio's loggers are silenced: one that a host program turned on could write what was matched.
     """
     for name in ("presidio-analyzer", "decision_process"):
         logging.getLogger(name).disabled = True
-    return AnalyzerEngine(
-        registry=RecognizerRegistry(recognizers=recognizers(prefilter), supported_languages=["en"]),
+    return _Engine(
+        registry=RecognizerRegistry(
+            recognizers=recognizers(prefilter, dict(thresholds), model), supported_languages=["en"]
+        ),
         nlp_engine=NoOpNlpEngine([{"lang_code": "en", "model_name": "none"}]),
         app_tracer=AppTracer(enabled=False),
-        context_aware_enhancer=_NoContext(),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from synth.checks.phi.alphabet import ANY, BEYOND, CLASSES, LETTERS, PLAIN, Chars, mask
+from synth.checks.phi.alphabet import ANY, BEYOND, CLASSES, LETTERS, PLAIN, Chars, mask, stand_in
 
 
 class Unsupported(ValueError):
@@ -160,8 +160,8 @@ class _Parser:
         if c.lower() in "dws":
             chars = self._property(c.lower())
             return chars if c.islower() else chars.negated()
-        if c in "nt":
-            return self._literal({"n": "\n", "t": "\t"}[c])
+        if c in "ntr":
+            return self._literal({"n": "\n", "t": "\t", "r": "\r"}[c])
         if c.isalnum():
             raise Unsupported(f"\\{c}")
         return self._literal(c)
@@ -173,7 +173,7 @@ class _Parser:
 
     def _literal(self, c: str) -> Chars:
         if c not in PLAIN:
-            return Chars(BEYOND, 0)
+            return Chars(BEYOND if c.lower() != c.upper() else mask(stand_in(c) + ANY), 0)
         must = mask(c.lower() + c.upper() if self.ignore else c)
         return Chars(must | mask(ANY), must)
 

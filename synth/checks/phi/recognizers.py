@@ -1,14 +1,21 @@
-"""The recognisers of the PHI check, as Presidio classes: each reports the hits of one finder.
+"""The recognisers of the PHI check, as Presidio classes: each reports the hits of one finder, or of a model.
 
 Imports Presidio, and is itself imported only when something was found.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from presidio_analyzer import EntityRecognizer, Pattern, PatternRecognizer, RecognizerResult
 from presidio_analyzer.nlp_engine import NlpArtifacts
 
 from synth.checks.phi.finders import Finder, find, finders
+from synth.checks.phi.model_labels import entity_types
+from synth.checks.phi.models import entities as found_by
+
+_MODEL_THRESHOLD = 0.5
+"""The least score of a model's finding, as that of the finders; nothing is calibrated."""
 
 
 class _Reported:
@@ -36,10 +43,10 @@ class FoundPatterns(PatternRecognizer):
     pass a text unread.
     """
 
-    def __init__(self, finder: Finder, prefilter: bool) -> None:
+    def __init__(self, finder: Finder, prefilter: bool, threshold: float) -> None:
         patterns = [Pattern(rule.name, rule.pattern, rule.score) for rule in finder.rules]
         super().__init__(supported_entity=finder.entity_type, name=finder.name, patterns=patterns)
-        self.score_thresholds = {finder.entity_type: finder.threshold}
+        self.score_thresholds = {finder.entity_type: threshold}
         self._reported = _Reported(finder, self.id, prefilter)
 
     def analyze(
@@ -56,9 +63,9 @@ class FoundPatterns(PatternRecognizer):
 class FoundTokens(EntityRecognizer):
     """Reports what a finder that looks at one token after the other finds."""
 
-    def __init__(self, finder: Finder, prefilter: bool) -> None:
+    def __init__(self, finder: Finder, prefilter: bool, threshold: float) -> None:
         super().__init__(supported_entities=[finder.entity_type], name=finder.name)
-        self.score_thresholds = {finder.entity_type: finder.threshold}
+        self.score_thresholds = {finder.entity_type: threshold}
         self._reported = _Reported(finder, self.id, prefilter)
 
     def load(self) -> None:
@@ -74,6 +81,41 @@ class FoundTokens(EntityRecognizer):
         return self._reported.results(text)
 
 
-def recognizers(prefilter: bool) -> list[EntityRecognizer]:
-    """Return one recogniser for each finder, in order."""
-    return [(FoundTokens if finder.by_token else FoundPatterns)(finder, prefilter) for finder in finders()]
+class FoundByModel(EntityRecognizer):
+    """Reports what a named-entity model finds."""
+
+    def __init__(self, model: str, thresholds: Mapping[str, float]) -> None:
+        super().__init__(supported_entities=list(entity_types()), name=model)
+        self.score_thresholds = {"default": _MODEL_THRESHOLD, **thresholds}
+        self._model = model
+        self._keys = {
+            RecognizerResult.RECOGNIZER_NAME_KEY: model,
+            RecognizerResult.RECOGNIZER_IDENTIFIER_KEY: self.id,
+        }
+
+    def load(self) -> None:
+        """Do nothing: the model is loaded with its first text, once for all recognisers of a process."""
+
+    def analyze(
+        self,
+        text: str,
+        entities: list[str],  # noqa: ARG002  Presidio's signature
+        nlp_artifacts: NlpArtifacts | None = None,  # noqa: ARG002  as above
+    ) -> list[RecognizerResult]:
+        """Return what the model finds in a text; Unread where it fails on it."""
+        return [
+            RecognizerResult(entity_type, start, end, score, recognition_metadata=self._keys)
+            for start, end, entity_type, score in found_by(self._model, text)
+        ]
+
+
+def recognizers(prefilter: bool, thresholds: Mapping[str, float], model: str | None) -> list[EntityRecognizer]:
+    """Return one recogniser for each finder, in order, and one for the model.
+
+    ``thresholds`` are by entity type, in place of the finders' own.
+    """
+    found: list[EntityRecognizer] = []
+    for finder in finders():
+        kind = FoundTokens if finder.by_token else FoundPatterns
+        found.append(kind(finder, prefilter, thresholds.get(finder.entity_type, finder.threshold)))
+    return [*found, *([FoundByModel(model, thresholds)] if model else [])]

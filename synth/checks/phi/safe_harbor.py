@@ -25,15 +25,15 @@ SAFE_HARBOR: tuple[SafeHarborClass, ...] = (
         "A",
         "names",
         ("PERSON",),
-        "titles, greetings, introductions, relations, labels, credentials; a hand-typed list of common given names. "
-        "No NER model: a bare uncommon name without a cue is missed",
+        "titles, greetings, introductions, relations, labels, credentials; given names of many origins; in a text that "
+        "identifies somebody for sure, also words that no list knows and what the tagger takes for a name",
     ),
     SafeHarborClass(
         "B",
         "geographic subdivisions smaller than a state",
         ("LOCATION",),
-        "street addresses, post boxes, ZIP by cue or after a state, city before a state or after a cue, counties, "
-        "capitalised facility names, coordinates; a bare city without a cue is missed",
+        "street addresses, post boxes, ZIP and post codes, towns before a state or after a cue, counties, facilities, "
+        "coordinates; in a text that identifies somebody for sure, also what the tagger takes for a place",
     ),
     SafeHarborClass(
         "C",
@@ -65,8 +65,8 @@ SAFE_HARBOR: tuple[SafeHarborClass, ...] = (
         "R",
         "any other unique identifying number, characteristic or code",
         ("OTHER_ID",),
-        "by cue, and any token of six or more characters with four or more digits that is no known clinical code; "
-        "identifying characteristics in words are missed",
+        "by cue, and any token of six or more characters with four or more digits that is no known clinical code; in a "
+        "text that identifies somebody for sure, also what the tagger takes for one; characteristics in words are not",
     ),
 )
 """In the order of the rule, A to R."""

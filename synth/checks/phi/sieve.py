@@ -1,107 +1,218 @@
 """The prefilter of the PHI check: which patterns are worth trying on which lines of a text.
 
-A pattern's weaker form (``weaker.py``) matches wherever the pattern does, so a line on which the weaker form matches
-nothing holds no hit. Weaker forms are tried in groups, on the whole text first; most texts end there. A pattern that
-reads line breaks is tried on the whole text, and one that has no weaker form always is.
+Every match of a pattern holds one of its literals (``literals.py``); all literals of all patterns are found in one pass
+over a text. On a line with a literal the pattern's weaker form (``weaker.py``) is tried, which matches wherever the
+pattern does; most lines end there. A pattern that reads line breaks is tried on a whole field (fields are parted by
+NUL), one without a literal on every line, and one without a weaker form always.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from functools import cache
-from itertools import groupby
+import re
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cache, cached_property
 
+from ahocorasick_rs import AhoCorasick, Implementation
 from pydantic_core import SchemaValidator, core_schema
 
-from synth.checks.phi.alphabet import WORDY, plain
-from synth.checks.phi.patterns import Unsupported, parse
-from synth.checks.phi.weaker import bits, reads_line_breaks, weaker, width, written
+from synth.checks.phi.alphabet import ANY, PLAIN, WORDY, plain
+from synth.checks.phi.literals import FOLDED, SHAPES, Alphabet, Literal, required
+from synth.checks.phi.patterns import Node, Unsupported, parse
+from synth.checks.phi.weaker import reads_line_breaks, weaker, width, written
 
 Span = tuple[int, int]
-_GROUP = 16
-"""Patterns tried at once: the more, the faster on a text that none matches, while the automaton fits its cache."""
+_WORD_CHARACTERS = frozenset(c for c in PLAIN if c.isalnum() or c == "_")
+_ZEROS = re.compile("0+")
 
 
-@dataclass(frozen=True, slots=True)
-class _Group:
-    """Patterns by their positions, with their weaker forms, behind one form that matches wherever any of them does."""
+class _Form:
+    """A pattern's weaker form, written when it is first needed."""
 
-    by_line: bool
-    matches: Callable[[str], bool]
-    forms: tuple[tuple[int, str], ...]
+    def __init__(self, tree: Node) -> None:
+        self._tree = tree
+        self.by_line = not reads_line_breaks(tree)
+
+    @cached_property
+    def bounded(self) -> Callable[[str], bool]:
+        """Return whether it is found in a text without stand-ins that may be word characters."""
+        return _matcher(written(weaker(self._tree), bounds=True))
+
+    @cached_property
+    def unbounded(self) -> Callable[[str], bool]:
+        """Return whether it is found in any text."""
+        return _matcher(written(weaker(self._tree), bounds=False))
+
+
+class _Index:
+    """Finds the lines on which sets of literals of one alphabet stand, each set by its number.
+
+    Texts are searched with capitals where words begin, which tells fenced literals from others at no cost.
+    """
+
+    def __init__(self, alphabet: Alphabet, sets: Mapping[int, Iterable[Literal]]) -> None:
+        self._alphabet = alphabet
+        self._runs: list[tuple[int, int]] = []
+        by_text: dict[str, tuple[set[int], set[int]]] = {}
+        for number, literals in sets.items():
+            for literal in literals:
+                if literal.text.strip("0"):
+                    for text in _begun(literal, alphabet):
+                        by_text.setdefault(text, (set(), set()))[literal.closed].add(number)
+                else:
+                    self._runs.append((len(literal.text), number))
+        self._of = [(tuple(anywhere), tuple(closed - anywhere)) for anywhere, closed in by_text.values()]
+        self._automaton = AhoCorasick(list(by_text), store_patterns=False, implementation=Implementation.DFA)
+
+    def add(self, read: str, after: Sequence[int], on: list[int]) -> None:
+        """Set bits in ``on``, by number of a set, for its lines: bit n for the one that ends at ``after[n]``."""
+        written = self._alphabet.written(read)
+        if not self._alphabet.shapes:
+            written = written.title()
+        following = read + "\n"
+        of = self._of
+        for which, _, end in self._automaton.find_matches_as_indexes(written, overlapping=True):
+            anywhere, closed = of[which]
+            line = 1 << bisect_left(after, end)
+            for number in anywhere:
+                on[number] |= line
+            if closed and following[end] not in _WORD_CHARACTERS:
+                for number in closed:
+                    on[number] |= line
+        if self._runs:
+            longest: dict[int, int] = {}
+            for run in _ZEROS.finditer(written):
+                start, end = run.span()
+                longest[end - start] = longest.get(end - start, 0) | 1 << bisect_left(after, end)
+            for size, number in self._runs:
+                for length, lines in longest.items():
+                    if length >= size:
+                        on[number] |= lines
+
+
+def _begun(literal: Literal, alphabet: Alphabet) -> Iterator[str]:
+    """Yield the ways in which a literal is written where words begin with capitals."""
+    if alphabet.shapes:
+        yield literal.text
+        return
+    yield literal.text.title()
+    if not literal.fenced and literal.text[0].isalpha():
+        yield literal.text[0] + literal.text.title()[1:]
 
 
 class Sieve:
     """Picks the lines of a text on which each of several patterns may match; reading the patterns is its slow part."""
 
     def __init__(self, patterns: Sequence[str]) -> None:
-        known: list[tuple[bool, float, int, tuple[str, str]]] = []
+        self._forms: dict[int, _Form] = {}
+        self._sets: list[tuple[int, tuple[int, ...]]] = []
+        """Of each pattern that has a weaker form, its position and the numbers of its sets of literals."""
         unknown: list[int] = []
+        numbers: dict[tuple[Alphabet, frozenset[Literal]], int] = {}
         for index, pattern in enumerate(patterns):
             try:
                 tree = parse(pattern)
-                weak = weaker(tree)
-                forms = written(weak, bounds=False), written(weak, bounds=True)
             except Unsupported:
                 unknown.append(index)
                 continue
-            if width(tree):
-                known.append((not reads_line_breaks(tree), -bits(weak), index, forms))
-            else:
+            if not width(tree):
                 unknown.append(index)
-        # Those that match often come last and together, so that they spoil no other group.
-        self._known = sorted(known)
+                continue
+            self._forms[index] = _Form(tree)
+            held = [(alphabet, literals) for alphabet, sets in required(tree).items() for literals in sets]
+            self._sets.append((index, tuple(numbers.setdefault(each, len(numbers)) for each in held)))
+        self._count = len(numbers)
+        self._indexes = [
+            _Index(alphabet, {number: literals for (own, literals), number in numbers.items() if own is alphabet})
+            for alphabet in (FOLDED, SHAPES)
+        ]
         self.unknown = tuple(unknown)
         """Positions of the patterns that have no weaker form."""
 
-    @cache  # noqa: B019  one sieve a process
-    def _groups(self, bounds: bool) -> tuple[_Group, ...]:
-        groups = []
-        for by_line, entries in groupby(self._known, key=lambda entry: entry[0]):
-            weak = [(index, forms[bounds]) for _, _, index, forms in entries]
-            for i in range(0, len(weak), _GROUP):
-                forms = tuple(weak[i : i + _GROUP])
-                groups.append(_Group(by_line, _matcher("|".join(f"(?:{form})" for _, form in forms)), forms))
-        return tuple(groups)
-
-    def spans(self, text: str) -> list[tuple[int, list[Span]]]:
-        """Return, for each pattern that may match somewhere, its position and the stretches of text to try it on.
-
-        Stretches are disjoint, in order, and whole lines, each with its line break (the last may end beyond the text).
-        """
-        whole = [(0, len(text))]
-        found: dict[int, list[Span]] = dict.fromkeys(self.unknown, whole)
+    def sifted(self, text: str) -> Sifted:
+        """Return where in a text each pattern may match."""
         read = plain(text)
-        for group in self._groups(bounds=not any(character in read for character in WORDY)):
-            if not group.matches(read):
-                continue
-            lines = _lines(read, 0, len(read), group.matches) if group.by_line else whole
-            for start, end in lines:
-                line = read[start:end]
-                for index, form in group.forms:
-                    if _matcher(form)(line):
-                        found.setdefault(index, []).append((start, end + 1))
-        return sorted(found.items())
+        lines = list(_lines(read))
+        after = [end for _, end in lines]
+        every = (1 << len(lines)) - 1
+        odd = sum(1 << i for i, (start, end) in enumerate(lines) if ANY in read[start:end]) if ANY in read else 0
+        found = [odd] * self._count
+        for index in self._indexes:
+            index.add(read, after, found)
+        on = {}
+        for pattern, sets in self._sets:
+            held = every
+            by_line = self._forms[pattern].by_line
+            for number in sets:  # where a match may go over lines, its literals need not stand on the same one
+                held &= found[number] if by_line or not found[number] else every
+            if held:
+                on[pattern] = held
+        return Sifted(read, lines, on, self._forms, self.unknown)
 
 
-def _lines(text: str, start: int, end: int, matches: Callable[[str], bool]) -> Iterator[Span]:
-    """Yield the lines in a stretch of text that match, where it is known that one does."""
-    stretches = [(start, end)]
-    while stretches:
-        start, end = stretches.pop()
-        middle = (start + end) // 2
-        cut = text.find("\n", middle, end)
-        if cut < 0:
-            cut = text.rfind("\n", start, middle)
-        if cut < 0:
-            yield start, end
-            continue
-        left = matches(text[start:cut])
-        if not left or matches(text[cut + 1 : end]):  # one of the halves has it
-            stretches.append((cut + 1, end))
-        if left:
-            stretches.append((start, cut))
+class Sifted:
+    """Where in one text each pattern may match."""
+
+    def __init__(
+        self,
+        read: str,
+        lines: Sequence[Span],
+        on: Mapping[int, int],
+        forms: Mapping[int, _Form],
+        unknown: Sequence[int],
+    ) -> None:
+        """``read`` is the text in the prefilter's alphabet, ``on`` has a bit set for each line with a literal."""
+        self._read = read
+        self._lines = lines
+        self._parts = [read[start:end].rstrip("\n") for start, end in lines]
+        self._fields = list(fields(read))
+        self._on = on
+        self._forms = forms
+        self._bounds = not any(character in read for character in WORDY)
+        self.patterns = sorted((*on, *unknown))
+        """Positions of the patterns that may match."""
+
+    def spans(self, pattern: int) -> list[Span]:
+        """Return the stretches of text to try one of ``patterns`` on.
+
+        They are disjoint, in order, and whole lines, each with its line break, or whole fields; none holds a NUL.
+        """
+        form = self._forms.get(pattern)
+        if form is None:
+            return self._fields
+        matches = form.bounded if self._bounds else form.unbounded
+        if not form.by_line:
+            return [(start, end) for start, end in self._fields if matches(self._read[start:end])]
+        parts, lines = self._parts, self._lines
+        return [lines[i] for i in _bits(self._on[pattern]) if matches(parts[i])]
+
+
+def fields(text: str) -> Iterator[Span]:
+    """Yield start and end of each field of a text; fields are parted by NUL."""
+    start = 0
+    for part in text.split("\x00"):
+        yield start, start + len(part)
+        start += len(part) + 1
+
+
+def _lines(text: str) -> Iterator[Span]:
+    """Yield start and end of each line of each field, with its line break."""
+    for start, end in fields(text):
+        while (cut := text.find("\n", start, end)) >= 0:
+            yield start, cut + 1
+            start = cut + 1
+        yield start, end
+
+
+def _bits(number: int) -> list[int]:
+    """Return the positions of the bits that are set, in order; linear in the length of the number."""
+    written = bin(number)[:1:-1]
+    found = []
+    at = written.find("1")
+    while at >= 0:
+        found.append(at)
+        at = written.find("1", at + 1)
+    return found
 
 
 @cache

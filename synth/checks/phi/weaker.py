@@ -56,7 +56,7 @@ def weaker(node: Node) -> Node:
     """Return a tree without assertions, save ``\\b`` and what stands at either end, that matches where this one does.
 
     A positive assertion ahead is met by reading on from it: either what it asserts or what follows is dropped,
-    whichever of the two is the less rare.
+    whichever of the two is the less rare. What a positive assertion before the whole asserts is read first.
     """
     items = node.items if isinstance(node, Seq) else (node,)
     inner = _without_looks(items)
@@ -65,9 +65,16 @@ def weaker(node: Node) -> Node:
             cut = _without_looks((*items[:i], item.node))
             if bits(Seq(cut)) > bits(Seq(inner)):
                 inner = cut
-    start = _fence(items, ahead=False)
     end = _fence(items, ahead=True) if inner == _without_looks(items) else EMPTY
-    return Seq((start, *inner, end))
+    outer = (_fence(items, ahead=False), *inner, end)
+    for item in items:
+        if isinstance(item, Look) and not item.ahead and not item.negative:
+            preceded = (_stripped(item.node), *inner, end)
+            if bits(Seq(preceded)) > bits(Seq(outer)):
+                outer = preceded
+        elif not isinstance(item, Look | Edge):
+            break
+    return Seq(outer)
 
 
 def _without_looks(items: tuple[Node, ...]) -> tuple[Node, ...]:

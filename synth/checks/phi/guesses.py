@@ -1,0 +1,83 @@
+"""Tagged words and numbers → identifiers: what stands together is one, and its words say of which type it is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from synth.checks.phi.evidence import WEAK
+from synth.checks.phi.lexicon import lexicon
+from synth.checks.phi.tagger import Tagged
+from synth.checks.phi.tokens import Case, Form
+
+_NEXT = re.compile(
+    r"[ ]{1,2}|[ ]?[-–,.'’&/][ ]?|\.[ ]||[ ](?:of|on|and|de|del|la|at|near)[ ](?:the[ ])?|[ ]?,[ ]|[ ]the[ ]"
+)
+_DATE = re.compile(r"#(?:[12]?[/.-][12][/.-](?:2|4|year)|[12][/.-][12](?:[/.-][24])?|4-2-2)")
+_LIKELY = 0.05
+"""Probability from which a tagged word counts: a low one, because a miss costs more than a word too many."""
+_CARRIES = 0.5
+_STOPPED = 0.08
+"""Probability below which a word that is never a name, such as a greeting, is none here either."""
+_LEAST_SCORE = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A stretch of text that is taken for a name."""
+
+    start: int
+    end: int
+    score: float
+    entity_type: str
+
+
+def joined(text: str, tagged: Sequence[Tagged]) -> Iterator[Name]:
+    """Yield tagged words and numbers, those that stand next to one another as one identifier.
+
+    Beside a word of which the tagger is sure enough, its neighbours count at a lower probability (hysteresis): most
+    misses are parts of an identifier that was found.
+    """
+    lists = lexicon()
+    at = 0
+    while at < len(tagged):
+        chain = [tagged[at]]
+        while at + 1 < len(tagged) and _goes_with(text, chain[-1], tagged[at + 1]):
+            at += 1
+            chain.append(tagged[at])
+        at += 1
+        carried = max(word.probability for word in chain) >= _CARRIES
+        runs: list[list[Tagged]] = [[]]
+        for word in chain:
+            lower = word.form.lower
+            if lower in lists.title_words:
+                counts = word.probability >= _CARRIES
+            else:
+                counts = carried or word.probability >= (_STOPPED if lower in lists.not_names else _LIKELY)
+            if counts:
+                runs[-1].append(word)
+            elif runs[-1]:
+                runs.append([])
+        for run in filter(None, runs):
+            probability = max(word.probability for word in run)
+            score = _LEAST_SCORE + probability * (WEAK - _LEAST_SCORE) * 0.99
+            yield Name(run[0].start, run[-1].end, score, _entity_type([word.form for word in run]))
+
+
+def _goes_with(text: str, word: Tagged, after: Tagged) -> bool:
+    """Return whether two tagged words are parts of one identifier."""
+    return bool(_NEXT.fullmatch(text[word.end : after.start]))
+
+
+def _entity_type(words: Sequence[Form]) -> str:
+    """Return the likeliest entity type of tagged words."""
+    if any(word.lower in lexicon().month_words for word in words) or any(_DATE.fullmatch(word.lower) for word in words):
+        return "DATE_TIME"
+    if any(word.case is Case.NUMBER or word.lower in lexicon().number_words for word in words):
+        streets = any(word.lower in lexicon().place_nouns for word in words)
+        return "LOCATION" if streets else "OTHER_ID"
+    place = any(word.lower in lexicon().place_nouns for word in words[1:]) or all(
+        word.place and not word.given and not word.surname for word in words
+    )
+    return "LOCATION" if place else "PERSON"

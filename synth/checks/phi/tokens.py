@@ -1,0 +1,193 @@
+"""Words of a line with what the name rules ask of each: how it is written, whether it is known, whose it may be."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum, auto
+from functools import lru_cache
+
+from synth.checks.phi.lexicon import lexicon
+
+_WORD = re.compile(r"[^\W\d_]+(?:['’ʻ][^\W\d_]+)*")
+_HUMP = re.compile(r"([^\W\d_]*?[a-z])[A-Z]")
+"""Capitals within a word: resourceType, SUVmax, EuroSCORE."""
+_POSSESSIVE = re.compile(r"['’]s?$")
+_NUMBER = re.compile(
+    r"(?<![^\W_])(?=[^\W\d]{0,16}[._/:@#*+-]{0,2}[^\W\d]{0,16}[._/:@#*+-]{0,2}\d)[^\W](?:[\w./:@#*+-]{0,60}\w)?"
+)
+"""A run without a blank that holds a digit near its beginning."""
+UNIT = re.compile(f"{_NUMBER.pattern}|{_WORD.pattern}")
+"""A number or code, or else a word."""
+_LONGEST = 30
+"""Letters of a word that may still be a name."""
+_DIGITS, _CAPITALS, _SMALL = re.compile(r"\d+"), re.compile(r"[A-Z]+"), re.compile(r"[^\W\d_A-Z]+")
+_TAG = re.compile(r"[\t ]*\[[A-Za-z_ ]{1,30}\]")
+"""A speaker's role before a turn."""
+SENTENCE_END = '.?!:;|•·*>–—"“”([{}/\\^&#+=-'
+
+
+class Case(Enum):
+    """How a word is written."""
+
+    LOWER = auto()
+    TITLE = auto()
+    """A capital first, and a small letter somewhere."""
+    UPPER = auto()
+    INITIAL = auto()
+    """One capital letter."""
+    NUMBER = auto()
+    """Holds a digit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A word as written, whatever stands around it."""
+
+    lower: str
+    """Without a possessive ending, in lower case, with plain apostrophes."""
+    length: int
+    """Of the word as written, without a possessive ending."""
+    case: Case
+    known: bool
+    given: bool
+    surname: bool
+    place: bool
+    phrase: bool
+    """Whether the name of a place of several words begins with it."""
+
+    @property
+    def named(self) -> bool:
+        """Return whether it is in any list of names."""
+        return self.given or self.surname or self.place
+
+    @property
+    def interesting(self) -> bool:
+        """Return whether a name can begin with it; all other words only join one."""
+        if self.length < 2:
+            return False
+        if self.case is Case.LOWER:
+            return not self.known or (self.phrase and self.lower in lexicon().small_starts)
+        if self.case is Case.UPPER:
+            return self.phrase or (not self.known and (self.named or self.length > 4))
+        return not self.known or self.named or self.phrase
+
+
+@lru_cache(maxsize=200_000)
+def form(word: str) -> Form:
+    """Return what is known of a word."""
+    lists = lexicon()
+    bare = _POSSESSIVE.sub("", word)
+    lower = bare.lower().replace("’", "'").replace("ʻ", "'")
+    whole = word.lower().replace("’", "'")
+    if len(bare) == 1:
+        case = Case.INITIAL if bare.isupper() else Case.LOWER
+    elif bare.isupper():
+        case = Case.UPPER
+    else:
+        case = Case.TITLE if bare[0].isupper() else Case.LOWER
+    given, surname, place = lower in lists.given, lower in lists.surnames, lower in lists.places
+    known = lower in lists.known or whole in lists.known or lower.partition("'")[0] in lists.contracted
+    if not known and lower in lists.abbreviations:
+        known = case is not Case.TITLE or not (given or surname or place)
+    if case is Case.LOWER and lower in lists.unsure:
+        known = False
+    if not bare[:1].isalpha() or len(bare) > _LONGEST:
+        known = True  # a fraction, an exponent; a run of letters that is no word
+    if not known and (hump := _HUMP.match(bare)):
+        known = hump[1].lower() not in lexicon().hump_prefixes
+    return Form(
+        lower=lower,
+        length=len(bare),
+        case=case,
+        known=known,
+        given=given,
+        surname=surname,
+        place=place,
+        phrase=lower in lists.place_starts,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A word in its line."""
+
+    start: int
+    """Code points from the start of the text."""
+    end: int
+    """Without a possessive ending."""
+    form: Form
+    initial: bool
+    """Whether a sentence, a field or a line begins with it, so that a capital says nothing."""
+    spelled: bool
+    """Whether it is part of something that is no word, such as an address or a code."""
+
+
+def lines_of(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """Yield start and end of each line in a stretch of a text."""
+    while True:
+        cut = text.find("\n", start, end)
+        yield start, end if cut < 0 else cut
+        if cut < 0:
+            return
+        start = cut + 1
+
+
+def interesting_lines(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """Yield start and end of each line that holds a word with which a name can begin."""
+    words = {word for word in set(_WORD.findall(text, start, end)) if form(word).interesting}
+    if not words:
+        return
+    for first, last in lines_of(text, start, end):
+        if not words.isdisjoint(_WORD.findall(text, first, last)):
+            yield first, last
+
+
+def tokens(text: str, start: int, end: int) -> list[Token]:
+    """Return the words of a line, but for a speaker's role before it."""
+    tag = _TAG.match(text, start, end)
+    first = tag.end() if tag else start
+    found = []
+    for hit in _WORD.finditer(text, first, end):
+        what = form(hit[0])
+        before = text[max(first, hit.start() - 3) : hit.start()]
+        after = text[hit.end() : hit.end() + 2]
+        found.append(
+            Token(
+                start=hit.start(),
+                end=hit.start() + what.length,
+                form=what,
+                initial=(not before.strip() and len(before) < 3) or before.rstrip()[-1:] in SENTENCE_END,
+                spelled=_is_spelled(before, after),
+            )
+        )
+    return found
+
+
+@lru_cache(maxsize=50_000)
+def number_form(written: str) -> Form:
+    """Return a number or code as its shape: ``#3-3-4`` for 415-555-0134, ``#A7`` for AB1234563."""
+    if written.isdecimal() and len(written) < 5:
+        value = int(written)
+        shape = (
+            "year" if 1900 <= value < 2100 else "90s" if 90 <= value < 120 and len(written) < 4 else str(len(written))
+        )
+    else:
+        shape = _DIGITS.sub(lambda hit: str(min(len(hit[0]), 9)), _SMALL.sub("a", _CAPITALS.sub("A", written)))
+    return Form(
+        lower=f"#{shape[:24]}",
+        length=len(written),
+        case=Case.NUMBER,
+        known=True,
+        given=False,
+        surname=False,
+        place=False,
+        phrase=False,
+    )
+
+
+def _is_spelled(before: str, after: str) -> bool:
+    if before[-1:].isdigit() or before[-1:] in tuple("@_=~%") or after[:1].isdigit() or after[:1] in tuple("@_=~"):
+        return True
+    return (before[-1:] == "." and before[-2:-1].isalnum()) or (after[:1] == "." and after[1:].isalnum())
