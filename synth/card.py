@@ -10,16 +10,21 @@ from synth.config import RunConfig
 from synth.packs import Pack
 from synth.publish import Summary
 from synth.records import Counts, Manifest
+from synth.release import Release
 from synth.runs import write_atomically
 
 
 def write_card(
-    run: Path, config: RunConfig, manifest: Manifest, counts: Counts, summary: Summary, task: Task, pack: Pack
+    run: Path,
+    config: RunConfig,
+    manifest: Manifest,
+    counts: Counts,
+    summary: Summary,
+    task: Task,
+    pack: Pack,
+    release: Release,
 ) -> None:
     """Write ``README.md`` of a run: the card that a publisher reads before signing."""
-    from synth.checks.phi import SAFE_HARBOR
-
-    found = {reason.partition("/")[2]: n for reason, n in counts.reasons.items() if reason.startswith("phi/")}
     conditions = [
         (name, summary.conditions[name], [pack.citations[source] for source in pack.conditions[name].sources])
         for name in sorted(pack.conditions)
@@ -32,9 +37,7 @@ def write_card(
         summary=summary,
         task=task,
         conditions=conditions,
-        safe_harbor=SAFE_HARBOR,
-        phi_checked="phi" in config.checks,
-        phi_rejections=sum(found.values()),
+        release=release,
         size=_size_category(counts.accepted),
     )
     write_atomically(run / "README.md", text.rstrip() + "\n")

@@ -21,6 +21,7 @@ _TASKS = Path(__file__).resolve().parent / "tasks"
 CHECKS: Mapping[str, str] = {
     "schema": "synth.checks.schema:SchemaCheck",
     "phi": "synth.checks.phi:PhiCheck",
+    "identities": "synth.checks.identities:IdentitiesCheck",
 }
 """In the order in which they run."""
 
@@ -43,10 +44,10 @@ class Task(Record):
 
 def suggest(name: str, known: Iterable[str]) -> str:
     """Return ``" (did you mean X?)"``, or nothing where no known name is near."""
-    names = list(known)
+    names = {candidate.lower(): candidate for candidate in known}
     begun = [candidate for candidate in names if name and candidate.startswith(name.lower())]
     close = begun or get_close_matches(name.lower(), names, n=1, cutoff=0.5)
-    return f" (did you mean {close[0]}?)" if close else ""
+    return f" (did you mean {names[close[0]]}?)" if close else ""
 
 
 def resolve(kind: str, name: str, builtin: Mapping[str, str]) -> object:

@@ -13,12 +13,13 @@ import click
 from pydantic import JsonValue
 
 from synth import __version__
+from synth.privacy_cli import COMMANDS
 
 if TYPE_CHECKING:
+    from synth.clock import Traffic
     from synth.config import RunConfig
     from synth.ledger import Position
     from synth.pipeline import Execution
-    from synth.teachers.base import Traffic
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -66,6 +67,16 @@ def synth() -> None:
     help="Seconds that a server may be away before the run stops.",
 )
 @click.option("--cache/--no-cache", default=True, help="Keep a model's replies, so that none is paid for twice.")
+@click.option(
+    "--identities",
+    type=click.Choice(["placeholder", "surrogate", "tag"]),
+    help="What is published for a name, a date, a number: the placeholder, an invented one, or [PATIENT] [surrogate].",
+)
+@click.option(
+    "--phi",
+    type=click.Choice(["reject", "redact", "surrogate"]),
+    help="What becomes of an identifier that the teacher wrote all the same [reject].",
+)
 @click.option("--preview", metavar="K", type=click.IntRange(min=1), help="Show K encounters with verdicts; write none.")
 @click.option(
     "--config",
@@ -91,6 +102,8 @@ def generate(
     timeout: float,
     patience: float,
     cache: bool,
+    identities: str | None,
+    phi: str | None,
     preview: int | None,
     config: Path | None,
 ) -> None:
@@ -101,6 +114,7 @@ def generate(
     synth generate --specialty endocrinology -n 1500 --teacher openai/gpt-oss-20b
     synth generate --specialty endocrinology -n 1500 --endpoint http://127.0.0.1:8000 --model my-model
     synth generate --specialty endocrinology --preview 3
+    synth generate --specialty endocrinology -n 1500 --identities tag    (of a complete run: publishes it anew)
     """
     from synth.config import read_settings, resolve_config
     from synth.console import say
@@ -109,7 +123,10 @@ def generate(
     from synth.teachers.select import choose_teacher
 
     settings = read_settings(config)
-    settings |= _given(specialty=specialty, n=n, task=task, seed=seed)
+    settings |= _given(specialty=specialty, n=n, task=task, seed=seed, identities=identities)
+    if phi is not None:
+        before = settings.get("phi")
+        settings["phi"] = {**(before if isinstance(before, dict) else {}), "policy": phi}
     if preview is not None:
         settings.setdefault("n", preview)
     chosen = choose_teacher(settings.get("teacher"), teacher, endpoints, model)
@@ -193,6 +210,10 @@ def specialties() -> None:
         for condition_id, condition in pack.conditions.items():
             first = pack.citations[condition.sources[0]]
             click.echo(f"  {condition_id}  ({first.publisher} {first.year})")
+
+
+for command in COMMANDS:
+    synth.add_command(command)
 
 
 def main() -> None:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal, Protocol, Self
+from typing import Literal, Self
 
 from pydantic import AwareDatetime, ValidationError
 
@@ -118,24 +119,20 @@ def read_clock(run: Path) -> Clock | None:
         return None
 
 
-class Traffic(Protocol):
-    """What went between a teacher and its servers in this session; ``synth.teachers.base.Traffic`` is one."""
+@dataclass(slots=True)
+class Traffic:
+    """What went between a teacher and its servers in this session."""
 
-    @property
-    def requests(self) -> int:
-        """Answered by a server."""
-
-    @property
-    def cached(self) -> int:
-        """Answered by the response cache."""
-
-    @property
-    def prompt_tokens(self) -> int:
-        """Of what a server answered."""
-
-    @property
-    def completion_tokens(self) -> int:
-        """Of what a server answered."""
+    requests: int = 0
+    """Chat requests that were answered."""
+    cached: int = 0
+    """Chat requests that the cache answered instead."""
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    """Tokens of what was answered, not of what was cached."""
+    in_flight: int = 0
+    limit: int = 0
+    """Requests that may be in flight now, over all endpoints."""
 
 
 class RunClock:

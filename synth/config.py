@@ -9,18 +9,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal, TypeVar
 
 import yaml
 from pydantic import Field, JsonValue, ValidationError, field_validator
 
 from synth import __version__
 from synth.assets import canonical_json, load_yaml, sha256
+from synth.catalog import suggest
 from synth.errors import UserError
-from synth.records import Record
+from synth.identities import catalogue
+from synth.records import IdentityMode, Record
 
-_DEPENDENCIES = ("jsonschema", "jsonschema-rs", "presidio-analyzer", "pyarrow", "pydantic", "regex")
+_DEPENDENCIES = ("Faker", "jsonschema", "jsonschema-rs", "presidio-analyzer", "pyarrow", "pydantic", "regex")
 """Libraries whose version can change what is accepted or how it is written."""
+_Types = TypeVar("_Types", dict[str, float], tuple[str, ...])
 
 
 class TeacherConfig(Record):
@@ -44,6 +47,28 @@ class SplitConfig(Record):
     test: float = Field(default=0.1, ge=0.0, lt=0.5)
 
 
+class PhiConfig(Record):
+    """What the PHI check does with what it finds."""
+
+    policy: Literal["reject", "redact", "surrogate"] = "reject"
+    """Reject the encounter, write a tag such as ``[NAME]`` instead, or a placeholder that is filled like any other."""
+    thresholds: dict[str, Annotated[float, Field(ge=0.0, le=1.0)]] = {}
+    """The least score of a finding by entity type, where it is not the recognisers' own."""
+    quarantine: tuple[str, ...] = ("OTHER_ID",)
+    """Entity types whose encounters wait for a person to look at them, whatever the policy is."""
+    model: str | None = None
+    """A named-entity model that looks for identifiers besides."""
+
+    @field_validator("thresholds", "quarantine")
+    @classmethod
+    def _known_types(cls, types: _Types) -> _Types:
+        known = catalogue().found
+        for name in types:
+            if name not in known:
+                raise ValueError(f"unknown entity type {name!r}{suggest(name, known)}; known: {', '.join(known)}")
+        return types
+
+
 class RunConfig(Record):
     """One run."""
 
@@ -53,15 +78,19 @@ class RunConfig(Record):
     """Accepted encounters."""
     seed: int = Field(0, ge=0)
     teacher: TeacherConfig
-    checks: tuple[str, ...] = ("schema", "phi")
+    checks: tuple[str, ...] = ("schema", "phi", "identities")
+    phi: PhiConfig = PhiConfig()
     splits: SplitConfig = SplitConfig()
+    identities: IdentityMode = "surrogate"
+    """What is published where the logs hold placeholders; a complete run can be published again with another one."""
 
     @field_validator("checks")
     @classmethod
     def _contract_first(cls, checks: tuple[str, ...]) -> tuple[str, ...]:
         if checks[:1] != ("schema",):
             raise ValueError("'schema' must come first: what breaks its contract is no target")
-        return checks
+        # What cannot be filled cannot be published, whatever else is checked.
+        return (*(name for name in checks if name != "identities"), "identities")
 
 
 def read_settings(file: Path | None) -> dict[str, JsonValue]:
@@ -101,10 +130,11 @@ def run_versions() -> dict[str, str]:
 def fingerprint(config: RunConfig, assets: Mapping[str, str], versions: Mapping[str, str]) -> str:
     """Return the SHA-256 under which a run may be resumed.
 
-    ``n`` is left out: the data set of n is a prefix of the data set of any larger n, so a run may be extended.
+    ``n`` is left out: the data set of n is a prefix of the data set of any larger n, so a run may be extended. So is
+    ``identities``, which decides nothing but what is published of the logs.
     """
     content: JsonValue = {
-        "config": config.model_dump(mode="json", exclude={"n"}),
+        "config": config.model_dump(mode="json", exclude={"n", "identities"}),
         "assets": dict(assets),
         "versions": dict(versions),
     }

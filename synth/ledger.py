@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import IO
 
 from synth.errors import UserError
-from synth.records import Encounter, Rejection, Usage
+from synth.records import Encounter, Quarantined, Rejection, Usage
 
 ENCOUNTERS = "encounters.jsonl"
 REJECTIONS = "rejections.jsonl"
+QUARANTINED = "quarantined"
+"""Reason of a rejection whose encounter is kept whole for a person to look at."""
 _INDEX = re.compile(rb'^\{"id":"[^"]*","index":(\d+),')
 _REASON = re.compile(rb'^\{"id":"[^"]*","index":\d+,"stage":"([^"]*)","reason":"([^"]*)"')
 _COST = re.compile(rb'"attempts":(\d+),"usage":\{"prompt_tokens":(\d+),"completion_tokens":(\d+)\}')
@@ -32,12 +34,21 @@ class Decided:
     usage: Usage
     line: bytes
     """The record as its log keeps it, without the line break."""
+    quarantined: bytes = b""
+    """The record that waits for a person; empty where there is none."""
 
 
-def decided(outcome: Encounter | Rejection, line: bytes | None = None) -> Decided:
-    """Return the ledger's entry for an outcome; ``line`` is its JSON where that is at hand."""
-    reason = f"{outcome.stage}/{outcome.reason}" if isinstance(outcome, Rejection) else None
-    return Decided(outcome.index, reason, outcome.attempts, outcome.usage, line or outcome.model_dump_json().encode())
+def decided(outcome: Encounter | Rejection, line: bytes | None = None, *, written: Encounter | None = None) -> Decided:
+    """Return the ledger's entry for an outcome; ``line`` is its JSON where that is at hand, ``written`` the encounter
+    that was rejected, which is kept where the rejection says so."""
+    line = line or outcome.model_dump_json().encode()
+    if not isinstance(outcome, Rejection):
+        return Decided(outcome.index, None, outcome.attempts, outcome.usage, line)
+    kept = b""
+    if outcome.reason == QUARANTINED and written is not None:
+        record = Quarantined(id=outcome.id, index=outcome.index, findings=outcome.findings, encounter=written)
+        kept = record.model_dump_json().encode()
+    return Decided(outcome.index, f"{outcome.stage}/{outcome.reason}", outcome.attempts, outcome.usage, line, kept)
 
 
 @dataclass(slots=True)
@@ -81,6 +92,14 @@ class Position:
         """Tokens in and out, of accepted and rejected candidates."""
         return self.spent_on_accepted.tokens + self.spent_on_rejected.tokens
 
+    @property
+    def stages(self) -> Counter[str]:
+        """Rejections by stage."""
+        counts: Counter[str] = Counter()
+        for reason, count in self.reasons.items():
+            counts[reason.partition("/")[0]] += count
+        return counts
+
     def add(self, entry: Decided) -> None:
         """Take a committed candidate into the sums."""
         if entry.reason is None:
@@ -93,6 +112,11 @@ class Position:
         spent.add(entry.attempts, entry.usage.prompt_tokens, entry.usage.completion_tokens)
 
 
+def taker(stage: str) -> str:
+    """Return in words who took the candidates that were rejected in a stage."""
+    return f"the teacher, writing the {stage}" if stage in ("source", "target") else f"the {stage} check"
+
+
 def read_position(path: Path) -> Position:
     """Return the position that the logs of a run directory stand at; a torn last line does not count.
 
@@ -103,7 +127,7 @@ def read_position(path: Path) -> Position:
     last = -1
     for name in (ENCOUNTERS, REJECTIONS):
         previous = -1
-        for line in _whole_lines(path / name):
+        for line in whole_lines(path / name):
             entry = read_entry(line, rejection=name == REJECTIONS)
             if entry is None or entry.index <= previous:
                 raise UserError(f"{path / name} is damaged after index {previous}; restore it or start anew")
@@ -129,8 +153,11 @@ def drop_torn_line(log: IO[bytes]) -> None:
     log.truncate(end)
 
 
-def _whole_lines(path: Path) -> Iterator[bytes]:
-    """Yield the lines of a log that end in a line break; none where there is no such log."""
+def whole_lines(path: Path) -> Iterator[bytes]:
+    """Yield the lines of a log that end in a line break; none where there is no such log.
+
+    Reading ends at one that does not: the rest of a line that is just being written would come as a line of its own.
+    """
     if not path.exists():
         return
     with path.open("rb") as file:
@@ -140,15 +167,21 @@ def _whole_lines(path: Path) -> Iterator[bytes]:
             yield line
 
 
+def index_of(line: bytes) -> int | None:
+    """Return the index of the candidate that a line of a log is about; None where it is no such line."""
+    found = _INDEX.match(line)
+    return int(found[1]) if found else None
+
+
 def read_entry(line: bytes, *, rejection: bool) -> Decided | None:
     """Return what a line says of its candidate, without the line itself; None where it is no line of a log."""
-    index, reason = _INDEX.match(line), _REASON.match(line) if rejection else None
+    index, reason = index_of(line), _REASON.match(line) if rejection else None
     costs = list(_COST.finditer(line, 0 if rejection else max(0, len(line) - _TAIL)))
     if index is None or not costs or (rejection and reason is None):
         return None
     attempts, prompt_tokens, completion_tokens = map(int, costs[-1].groups())
     return Decided(
-        index=int(index[1]),
+        index=index,
         reason=f"{reason[1].decode()}/{reason[2].decode()}" if reason else None,
         attempts=attempts,
         usage=Usage(prompt_tokens=prompt_tokens, completion_tokens=completion_tokens),

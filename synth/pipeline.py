@@ -4,31 +4,35 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TypeVar
 
 from synth.assets import asset_hashes, render_prompt
 from synth.card import write_card
 from synth.catalog import Task, load_task, task_path
 from synth.checks.base import Check
 from synth.checks.workers import CheckWorkers, open_checks
-from synth.clock import RunClock
+from synth.clock import RunClock, Traffic
 from synth.config import RunConfig, dump_config, fingerprint, run_versions
 from synth.errors import UserError
-from synth.ledger import Decided, Position, decided
+from synth.identities import identities_path
+from synth.ledger import Decided, Position, decided, taker
 from synth.packs import Pack, load_pack, pack_path
 from synth.publish import publish
 from synth.records import Counts, Encounter, Manifest, Rejection, TeacherIdentity
+from synth.release import Recall, safe_harbor_release
 from synth.report import write_report
 from synth.runs import RunDir
 from synth.scenarios import sample_scenario
 from synth.scheduling import in_order, window
-from synth.teachers.base import Candidate, Teacher, TeacherRequest, Traffic
+from synth.teachers.base import Candidate, Teacher, TeacherRequest
 from synth.teachers.select import gpus, grammar_path, open_teacher
+
+_Accepted = TypeVar("_Accepted", Encounter, Decided)
 
 
 class CandidateBudgetSpent(UserError):
@@ -70,13 +74,15 @@ def generate(config: RunConfig, execution: Execution) -> Position:
     there.
     """
     pack, task = load_pack(config.specialty), load_task(config.task)
-    checks = CheckWorkers(config.checks, task, execution.workers)
+    checks = CheckWorkers(config.checks, task, execution.workers, config)
     manifest = _manifest(config, task)
     run = RunDir(execution.out, manifest, dump_config(config))
     try:
         if not run.was_complete:
-            execution.notify(execution.announcement)
-            if run.position.accepted < config.n:
+            if run.position.accepted >= config.n:
+                execution.notify(f"all encounters are there; publishing them with identities {config.identities}")
+            else:
+                execution.notify(execution.announcement)
                 asyncio.run(_commit_candidates(config, execution, run, pack, task, checks))
             _finish(run, config, manifest, task, pack)
         return run.position
@@ -89,7 +95,8 @@ def _manifest(config: RunConfig, task: Task) -> Manifest:
     files = [
         task_path(task.name),
         pack_path(config.specialty),
-        *sorted((Path(__file__).parent / "checks").rglob("*.yaml")),
+        identities_path(),
+        *_data_files(Path(__file__).parent / "checks"),
     ]
     if config.teacher.name == "simulator":
         files.append(grammar_path(task))
@@ -106,8 +113,15 @@ def _manifest(config: RunConfig, task: Task) -> Manifest:
         teacher=TeacherIdentity(name=config.teacher.name, model=config.teacher.model, revision=revision),
         seed=config.seed,
         target_accepted=config.n,
+        identities=config.identities,
         counts=None,
     )
+
+
+def _data_files(folder: Path) -> list[Path]:
+    """Return the files below a folder that are no code, in order."""
+    found = (path for path in folder.rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc"))
+    return sorted(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +138,7 @@ class Preview:
 def preview(config: RunConfig, execution: Execution, count: int) -> list[Preview]:
     """Return the first candidates of a run without writing anything anywhere; raises as ``generate`` does."""
     pack, task = load_pack(config.specialty), load_task(config.task)
-    checks = open_checks(config.checks, task)
+    checks = open_checks(config.checks, task, config)
     execution.notify(execution.announcement)
 
     async def written() -> list[Encounter | Rejection]:
@@ -132,19 +146,11 @@ def preview(config: RunConfig, execution: Execution, count: int) -> list[Preview
             teacher = await open_teacher(_request(config, execution, pack, task, Path(folder) / "vllm.log"))
             candidates = [Candidate(sample_scenario(pack, config.seed, index)) for index in range(count)]
             try:
-                return await asyncio.gather(*(_write(candidate, teacher) for candidate in candidates))
+                return await asyncio.gather(*(_decide(candidate, teacher, _unchecked) for candidate in candidates))
             finally:
                 await teacher.close()
 
     return [_previewed(outcome, checks, task) for outcome in asyncio.run(written())]
-
-
-async def _write(candidate: Candidate, teacher: Teacher) -> Encounter | Rejection:
-    """Return what the teacher makes of a candidate before any check."""
-    while True:
-        outcome = await teacher.write(candidate)
-        if isinstance(outcome, Encounter) or not candidate.try_again(outcome, teacher.attempts):
-            return outcome
 
 
 def _previewed(written: Encounter | Rejection, checks: Sequence[Check], task: Task) -> Preview:
@@ -167,7 +173,9 @@ async def _commit_candidates(
             teacher = await open_teacher(_request(config, execution, pack, task, log))
 
             async def decide(index: int) -> Decided:
-                return await _decide(Candidate(sample_scenario(pack, config.seed, index)), teacher, checks)
+                candidate = Candidate(sample_scenario(pack, config.seed, index))
+                outcome = await _decide(candidate, teacher, checks.verdict)
+                return outcome if isinstance(outcome, Decided) else decided(outcome, written=candidate.written)
 
             clock.ready()
             # What is loaded by now stays; scanned over and over for garbage it doubled the time of everything below.
@@ -207,36 +215,37 @@ def _request(config: RunConfig, execution: Execution, pack: Pack, task: Task, lo
     )
 
 
-async def _decide(candidate: Candidate, teacher: Teacher, checks: CheckWorkers) -> Decided:
-    """Return what becomes of a candidate: what fails is written again, with the failure named, while attempts are
-    left."""
+async def _decide(
+    candidate: Candidate, teacher: Teacher, verdict: Callable[[Encounter], Awaitable[_Accepted | Rejection]]
+) -> _Accepted | Rejection:
+    """Return the verdict on what the teacher makes of a candidate: what fails is written again, with the failure
+    named, while attempts are left."""
     while True:
-        outcome: Encounter | Rejection | Decided = await teacher.write(candidate)
-        if isinstance(outcome, Encounter):
-            outcome = await checks.verdict(outcome)
-        if isinstance(outcome, Decided):
+        written = await teacher.write(candidate)
+        candidate.written = written if isinstance(written, Encounter) else None
+        outcome = written if isinstance(written, Rejection) else await verdict(written)
+        if not isinstance(outcome, Rejection) or not candidate.try_again(outcome, teacher.attempts):
             return outcome
-        if not candidate.try_again(outcome, teacher.attempts):
-            return decided(outcome)
+
+
+async def _unchecked(encounter: Encounter) -> Encounter:
+    return encounter
 
 
 def _shortfall(position: Position, n: int) -> str:
     """Return one line that says how far the run came and what took the most candidates."""
-    stages: Counter[str] = Counter()
-    for reason, count in position.reasons.items():
-        stages[reason.partition("/")[0]] += count
-    stage, taken = stages.most_common(1)[0]
+    stage, taken = position.stages.most_common(1)[0]
     mostly = max((reason for reason in position.reasons if reason.startswith(f"{stage}/")), key=position.reasons.get)  # type: ignore[arg-type]  # the keys are there
-    what = f"the teacher, writing the {stage}," if stage in ("source", "target") else f"the {stage} check"
     return (
-        f"only {position.accepted:,} of {n:,} accepted after {position.next_index:,} candidates; {what} took {taken:,} "
-        f"of them ({mostly} {position.reasons[mostly]:,}; see rejections.jsonl); raise --max-candidates to go on"
+        f"only {position.accepted:,} of {n:,} accepted after {position.next_index:,} candidates; most were rejected by "
+        f"{taker(stage)} ({taken:,}, of them {mostly} {position.reasons[mostly]:,}; see rejections.jsonl); "
+        "raise --max-candidates to go on"
     )
 
 
 def _finish(run: RunDir, config: RunConfig, manifest: Manifest, task: Task, pack: Pack) -> None:
     """Derive data set, card and report from the logs, then mark the run complete."""
-    summary = publish(run.path, task, config.splits)
+    summary = publish(run.path, task, config.splits, config.identities)
     counts = Counts(
         candidates=run.position.next_index,
         accepted=run.position.accepted,
@@ -244,6 +253,21 @@ def _finish(run: RunDir, config: RunConfig, manifest: Manifest, task: Task, pack
         reasons=dict(sorted(run.position.reasons.items())),
         splits=dict(summary.splits),
     )
-    write_card(run.path, config, manifest, counts, summary, task, pack)
-    write_report(run.path, config, counts, summary)
+    release = safe_harbor_release(run.path, config, summary, _recall(config))
+    write_card(run.path, config, manifest, counts, summary, task, pack, release)
+    write_report(run.path, config, counts, summary, release)
     run.complete(manifest, counts)
+
+
+def _recall(config: RunConfig) -> Mapping[str, Recall] | None:
+    """Return what the PHI check finds of held-out identifiers, by class of Safe Harbor; None where it does not run, or
+    where there is nothing to measure it on."""
+    from synth.checks.phi import scanner
+    from synth.privacy.evaluation import held_out_recall
+
+    if "phi" not in config.checks:
+        return None
+    measured = held_out_recall(scanner(tuple(sorted(config.phi.thresholds.items())), config.phi.model))
+    if measured is None:
+        return None
+    return {letter: (one.found, one.total, one.low, one.high) for letter, one in measured.classes.items()}

@@ -3,6 +3,7 @@ flat."""
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 from contextlib import ExitStack
@@ -15,15 +16,17 @@ import pyarrow.parquet as pq
 from synth.assets import canonical_json, render_prompt
 from synth.catalog import Task
 from synth.config import SplitConfig
-from synth.records import Encounter, PatientFact, Split
+from synth.filling import Filled, fill
+from synth.records import Encounter, IdentityMode, PatientFact, Split
 from synth.runs import read_encounters
 from synth.splits import split_of
 
-COLUMNS = ("id", "task", "specialty", "condition", "source", "target", "text", "scenario")
+COLUMNS = ("id", "task", "specialty", "condition", "source", "target", "text", "scenario", "identifiers")
 _SCHEMA = pa.schema([(name, pa.string()) for name in COLUMNS])
 _SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 _BATCH = 256
 _SAMPLES = 3
+_NUMBER = re.compile(r"_\d+$")
 _BIN = 50
 
 
@@ -45,6 +48,10 @@ class Summary:
     facts: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    findings: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """What the PHI check took out, by entity type and action."""
+    identifiers: Counter[str] = field(default_factory=Counter)
+    """What stands where there was a placeholder, by the placeholder's name without its number."""
     samples: list[tuple[str, str, str]] = field(default_factory=list)
     """Id, source and text of the first encounters."""
 
@@ -57,9 +64,11 @@ class Summary:
         """Return a total divided by the number of encounters."""
         return total / self.accepted if self.accepted else 0.0
 
-    def add(self, encounter: Encounter, split: Split, text: str) -> None:
-        """Count one encounter in."""
-        scenario, source = encounter.scenario, encounter.source.text
+    def add(self, encounter: Encounter, filled: Filled, split: Split, text: str) -> None:
+        """Count one encounter in, with the source and the text that are published of it."""
+        scenario, source = encounter.scenario, filled.source.text
+        self.findings.update((finding.entity_type, finding.action) for finding in encounter.findings)
+        self.identifiers.update(_NUMBER.sub("", identifier.placeholder) for identifier in filled.identifiers)
         self.splits[split] += 1
         self.conditions[scenario.condition] += 1
         self.visits[scenario.visit] += 1
@@ -79,12 +88,12 @@ class Summary:
             self.samples.append((encounter.id, source, text))
 
 
-def publish(run: Path, task: Task, shares: SplitConfig) -> Summary:
+def publish(run: Path, task: Task, shares: SplitConfig, identities: IdentityMode = "placeholder") -> Summary:
     """Write ``dataset/{train,validation,test}.parquet`` of a run and return what is in them.
 
     Columns, all strings: id, task, specialty, condition, source (the transcript), target (JSON under the contract),
-    text (the target as
-    people read it), scenario (JSON of the facts).
+    text (the target as people read it), scenario (JSON of the facts), identifiers (JSON list of where ``identities``
+    has put what stood for an identifier: field, placeholder, entity_type, start, end).
     """
     folder = run / "dataset"
     folder.mkdir(exist_ok=True)
@@ -95,9 +104,10 @@ def publish(run: Path, task: Task, shares: SplitConfig) -> Summary:
         rows: dict[Split, list[tuple[str, ...]]] = {split: [] for split in _SPLITS}
         for encounter in read_encounters(run):
             split = split_of(encounter.id, shares)
-            text = render_prompt(task.renderer, target=encounter.target)
-            summary.add(encounter, split, text)
-            rows[split].append(_row(encounter, text))
+            filled = fill(encounter, identities)
+            text = render_prompt(task.renderer, target=filled.target)
+            summary.add(encounter, filled, split, text)
+            rows[split].append(_row(encounter, filled, text))
             if len(rows[split]) == _BATCH:
                 writers[split].write_table(_table(rows[split]))
                 rows[split].clear()
@@ -108,17 +118,18 @@ def publish(run: Path, task: Task, shares: SplitConfig) -> Summary:
     return summary
 
 
-def _row(encounter: Encounter, text: str) -> tuple[str, ...]:
+def _row(encounter: Encounter, filled: Filled, text: str) -> tuple[str, ...]:
     scenario = encounter.scenario
     return (
         encounter.id,
         encounter.task,
         scenario.specialty,
         scenario.condition,
-        encounter.source.text,
-        canonical_json(encounter.target),
+        filled.source.text,
+        canonical_json(filled.target),
         text,
         scenario.model_dump_json(),
+        canonical_json([identifier.model_dump() for identifier in filled.identifiers]),
     )
 
 

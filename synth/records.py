@@ -12,6 +12,7 @@ Sex = Literal["female", "male"]
 Visit = Literal["new", "follow-up"]
 Split = Literal["train", "validation", "test"]
 Part = Literal["source", "target"]
+IdentityMode = Literal["placeholder", "surrogate", "tag"]
 Interpretation = Literal["low", "normal", "high"]
 PlanAction = Literal["start", "stop", "increase", "decrease", "continue", "order", "refer", "advise", "follow-up"]
 
@@ -226,6 +227,26 @@ class PhiFinding(Record):
     recognizer: str
 
 
+class HandledFinding(PhiFinding):
+    """A span that looked like an identifier, and what stands there now; offsets are those before that."""
+
+    action: Literal["redacted", "replaced"]
+    replacement: str
+    """The tag or the placeholder."""
+
+
+class Identifier(Record):
+    """Where a published text holds what a placeholder stood for."""
+
+    field: str
+    """As in a PhiFinding."""
+    placeholder: str
+    """Without brackets, such as ``relative_name_2``."""
+    entity_type: str
+    start: int
+    end: int
+
+
 class Encounter(Record):
     """A source with its target, and the scenario that both were written from."""
 
@@ -236,6 +257,8 @@ class Encounter(Record):
     source: Transcript
     target: JsonObject
     """Holds under the task's contract once the schema check has passed."""
+    findings: tuple[HandledFinding, ...] = ()
+    """What the PHI check took out."""
     teacher: TeacherIdentity
     attempts: int
     usage: Usage
@@ -259,6 +282,15 @@ class Rejection(Record):
     sha256: str | None
     """Hash of what was rejected, so that it can be recognised without being kept."""
     findings: tuple[PhiFinding, ...] = ()
+
+
+class Quarantined(Record):
+    """An encounter that a person has to look at: rejected, and kept whole beside the run directory."""
+
+    id: str
+    index: int
+    findings: tuple[PhiFinding, ...]
+    encounter: Encounter
 
 
 class Counts(Record):
@@ -285,5 +317,7 @@ class Manifest(Record):
     teacher: TeacherIdentity
     seed: int
     target_accepted: int
+    identities: IdentityMode = "placeholder"
+    """What the published files hold where the logs hold placeholders."""
     counts: Counts | None
     """Known once the run is complete."""

@@ -10,10 +10,11 @@ from synth.assets import render_template
 from synth.config import RunConfig
 from synth.publish import Summary
 from synth.records import Counts
+from synth.release import Release
 from synth.runs import write_atomically
 
 
-def write_report(run: Path, config: RunConfig, counts: Counts, summary: Summary) -> None:
+def write_report(run: Path, config: RunConfig, counts: Counts, summary: Summary, release: Release) -> None:
     """Write ``report.html``: no script, no request to anywhere."""
     words = {f"{start}–{start + 49}": summary.source_words[start] for start in sorted(summary.source_words)}
     charts = [
@@ -22,7 +23,9 @@ def write_report(run: Path, config: RunConfig, counts: Counts, summary: Summary)
         ("Age, years", _bars({f"{d}–{d + 9}": summary.decades[d] for d in sorted(summary.decades)})),
         ("Rejections by stage and reason", _bars(counts.reasons)),
     ]
-    text = render_template("run_report.html.j2", config=config, counts=counts, summary=summary, charts=charts)
+    text = render_template(
+        "run_report.html.j2", config=config, counts=counts, summary=summary, charts=charts, release=release
+    )
     write_atomically(run / "report.html", text.rstrip() + "\n")
 
 

@@ -16,8 +16,9 @@ from typing import IO
 from pydantic import ValidationError
 
 from synth.errors import UserError
-from synth.ledger import ENCOUNTERS, REJECTIONS, Decided, Position, drop_torn_line, read_position
-from synth.records import Counts, Encounter, Manifest
+from synth.ledger import ENCOUNTERS, REJECTIONS, Decided, Position, drop_torn_line, read_position, whole_lines
+from synth.quarantine import Quarantine
+from synth.records import Counts, Encounter, Manifest, Rejection
 
 
 def write_atomically(path: Path, text: str) -> None:
@@ -48,6 +49,13 @@ def read_encounters(path: Path) -> Iterator[Encounter]:
             yield Encounter.model_validate_json(line)
 
 
+def read_rejections(path: Path) -> Iterator[Rejection]:
+    """Yield the rejections of a run directory that hold findings, in index order, one at a time."""
+    for line in whole_lines(path / REJECTIONS):
+        if b'"findings":[{' in line:
+            yield Rejection.model_validate_json(line)
+
+
 _BEFORE_MANIFEST = frozenset((".lock", "config.yaml", "config.yaml.partial", "manifest.json.partial"))
 """What a start that was stopped before it wrote its manifest leaves behind, besides empty logs."""
 
@@ -76,6 +84,7 @@ class RunDir:
         try:
             self.was_complete = self._take_up(manifest)
             self.position = self._recover(manifest.target_accepted)
+            self._quarantine = Quarantine(path, self.position.next_index)
         except (UserError, OSError):
             self._lock.close()
             raise
@@ -85,7 +94,7 @@ class RunDir:
         self._logs: dict[str, IO[bytes]] = {name: (path / name).open("ab") for name in (ENCOUNTERS, REJECTIONS)}
 
     def _take_up(self, manifest: Manifest) -> bool:
-        """Return whether the run that is already there is complete for what is asked."""
+        """Return whether the run that is already there is complete, and published, as is asked."""
         if not (self.path / "manifest.json").exists():
             logs = {name for name in (ENCOUNTERS, REJECTIONS) if _is_empty(self.path / name)}
             if others := sorted({entry.name for entry in self.path.iterdir()} - _BEFORE_MANIFEST - logs):
@@ -106,7 +115,8 @@ class RunDir:
                 f"{self.path} is a run of {before.target_accepted:,} accepted encounters; "
                 f"ask for at least that many, or choose another --out"
             )
-        return before.status == "complete" and before.target_accepted == manifest.target_accepted
+        asked = (manifest.target_accepted, manifest.identities)
+        return before.status == "complete" and (before.target_accepted, before.identities) == asked
 
     def _recover(self, target: int) -> Position:
         """Return the position after dropping torn last lines; UserError where the logs do not fit together."""
@@ -126,6 +136,8 @@ class RunDir:
         """
         if entry.index != self.position.next_index:
             raise ValueError(f"candidate {entry.index} committed out of order; expected {self.position.next_index}")
+        if entry.quarantined:
+            self._quarantine.keep(entry.quarantined)  # first, so that no rejection is logged whose encounter is lost
         log = self._logs[ENCOUNTERS if entry.reason is None else REJECTIONS]
         log.write(entry.line + b"\n")
         log.flush()
@@ -140,6 +152,7 @@ class RunDir:
         """Flush the logs to the disk and let others write."""
         with ExitStack() as closing:
             closing.callback(self._lock.close)
+            closing.callback(self._quarantine.close)
             for log in self._logs.values():
                 closing.callback(_close, log)
 

@@ -12,7 +12,8 @@ from typing import Literal
 from synth.clock import Session, Worked, clock_path, read_clock
 from synth.config import read_settings
 from synth.errors import UserError
-from synth.ledger import ENCOUNTERS, REJECTIONS, Decided, Position, read_entry, read_position
+from synth.ledger import ENCOUNTERS, REJECTIONS, Decided, Position, read_entry, read_position, taker, whole_lines
+from synth.quarantine import count_quarantined, quarantine_path
 from synth.records import Record
 from synth.runs import read_manifest
 
@@ -47,6 +48,10 @@ class Status(Record):
     """The stages that rejected, the one that took most first."""
     reasons: tuple[Taken, ...]
     """Every reason of every stage, commonest first."""
+    quarantined: int
+    """Rejected encounters that wait for a person to look at them."""
+    quarantine: str
+    """The file where they wait."""
     attempts: int
     attempts_per_candidate: float | None
     prompt_tokens: int
@@ -95,8 +100,10 @@ def read_status(run: Path) -> Status:
         accepted=position.accepted,
         candidates=position.next_index,
         rejected=position.rejected,
-        stages=_stages(position),
+        stages=_taken(position.stages, position),
         reasons=_taken(position.reasons, position),
+        quarantined=count_quarantined(run),
+        quarantine=str(quarantine_path(run)),
         attempts=attempts,
         attempts_per_candidate=_ratio(attempts, position.next_index),
         prompt_tokens=position.spent_on_accepted.prompt_tokens + position.spent_on_rejected.prompt_tokens,
@@ -153,27 +160,12 @@ def _position(run: Path) -> Position:
 
 
 def _entries(log: Path) -> Iterator[Decided]:
-    """Yield what a log holds, line by line, up to a torn last line; UserError where a line is none of a log.
-
-    Reading must end there: the rest of a line that is just being written would come as a line of its own.
-    """
-    if not log.exists():
-        return
-    with log.open("rb") as file:
-        for number, line in enumerate(file, start=1):
-            if not line.endswith(b"\n"):
-                return
-            entry = read_entry(line, rejection=log.name == REJECTIONS)
-            if entry is None:
-                raise UserError(f"{log} is damaged in line {number}; restore it or start anew")
-            yield entry
-
-
-def _stages(position: Position) -> tuple[Taken, ...]:
-    counts: Counter[str] = Counter()
-    for reason, count in position.reasons.items():
-        counts[reason.partition("/")[0]] += count
-    return _taken(counts, position)
+    """Yield what a log holds; UserError where a line is none of a log."""
+    for number, line in enumerate(whole_lines(log), start=1):
+        entry = read_entry(line, rejection=log.name == REJECTIONS)
+        if entry is None:
+            raise UserError(f"{log} is damaged in line {number}; restore it or start anew")
+        yield entry
 
 
 def _taken(counts: Counter[str], position: Position) -> tuple[Taken, ...]:
@@ -213,6 +205,8 @@ def status_text(status: Status) -> str:
             for taken in status.reasons
             if taken.stage == stage.stage
         ]
+    if status.quarantined:
+        lines.append(_row("quarantine", f"{status.quarantined:,} wait for a person to read them: {status.quarantine}"))
     lines.append(_row("tokens", _tokens(status)))
     lines += [_row(*row) for row in _times(status)]
     if status.state == "stopped":
@@ -243,10 +237,8 @@ def _rejected(status: Status) -> str:
     if not status.stages:
         return "none"
     most = status.stages[0]
-    teacher = most.stage in ("source", "target")
-    taker = f"the teacher, writing the {most.stage}" if teacher else f"the {most.stage} check"
     share = status.rejected / status.candidates
-    return f"{status.rejected:,} ({share:.1%} of the candidates), most by {taker} ({most.count:,}):"
+    return f"{status.rejected:,} ({share:.1%} of the candidates), most by {taker(most.stage)} ({most.count:,}):"
 
 
 def _tokens(status: Status) -> str:

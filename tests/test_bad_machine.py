@@ -189,7 +189,7 @@ def test_a_disk_that_fills_while_data_set_card_and_report_are_written(
         derived = ["dataset/train.parquet", "dataset/validation.parquet", "dataset/test.parquet", "README.md"]
         reached: set[str] = set()
         before = 0
-        for spare in range(0, 200, 12):
+        for spare in range(0, 280, 12):
             assert here(*words).returncode == 0
             assert all_bytes(out) == whole
             if not spare:

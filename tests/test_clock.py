@@ -11,9 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synth.clock import Clock, RunClock, Session, Worked, clock_path, read_clock
+from synth.clock import Clock, RunClock, Session, Traffic, Worked, clock_path, read_clock
 from synth.ledger import Position, decided
-from synth.teachers.base import Traffic
 from tests.samples import encounter, rejection
 
 START = datetime(2026, 5, 4, 12, 30, tzinfo=UTC)

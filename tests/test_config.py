@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from synth.catalog import load_task, resolve, suggest
-from synth.config import RunConfig, TeacherConfig, dump_config, fingerprint, read_settings, resolve_config
+from synth.config import PhiConfig, RunConfig, TeacherConfig, dump_config, fingerprint, read_settings, resolve_config
 from synth.errors import UserError
 from synth.teachers.select import choose_teacher
 
@@ -22,17 +22,19 @@ def test_what_is_dumped_reads_back(tmp_path: Path) -> None:
     assert resolve_config(read_settings(path)) == CONFIG
 
 
-def test_fingerprint_leaves_out_n_and_nothing_else() -> None:
+def test_fingerprint_leaves_out_n_and_identities_and_nothing_else() -> None:
     first = fingerprint(CONFIG, ASSETS, VERSIONS)
     assert fingerprint(CONFIG.model_copy(update={"n": 11}), ASSETS, VERSIONS) == first
+    assert fingerprint(CONFIG.model_copy(update={"identities": "tag"}), ASSETS, VERSIONS) == first
     others = [
         fingerprint(CONFIG.model_copy(update={"seed": 2}), ASSETS, VERSIONS),
         fingerprint(CONFIG.model_copy(update={"checks": ("schema",)}), ASSETS, VERSIONS),
+        fingerprint(CONFIG.model_copy(update={"phi": PhiConfig(policy="redact")}), ASSETS, VERSIONS),
         fingerprint(CONFIG.model_copy(update={"teacher": TeacherConfig(name="server", model="m")}), ASSETS, VERSIONS),
         fingerprint(CONFIG, {"schemas/note.schema.json": "b"}, VERSIONS),
         fingerprint(CONFIG, ASSETS, {"notewright": "2"}),
     ]
-    assert len({first, *others}) == 6
+    assert len({first, *others}) == 7
 
 
 @pytest.mark.parametrize(
@@ -43,6 +45,16 @@ def test_fingerprint_leaves_out_n_and_nothing_else() -> None:
         ({"specialty": "x", "n": 0, "teacher": {"name": "simulator"}}, "n: input should be greater than or equal to 1"),
         ({"specialty": "x", "n": 1, "teacher": {"name": "oracle"}}, "teacher.name"),
         ({"specialty": "x", "n": 1, "teacher": {"name": "simulator"}, "splits": {"test": 0.7}}, "splits.test"),
+        ({"specialty": "x", "n": 1, "teacher": {"name": "simulator"}, "identities": "fake"}, "identities"),
+        ({"specialty": "x", "n": 1, "teacher": {"name": "simulator"}, "phi": {"policy": "mask"}}, "phi.policy"),
+        (
+            {"specialty": "x", "n": 1, "teacher": {"name": "simulator"}, "phi": {"quarantine": ["PERSN"]}},
+            r"phi.quarantine: unknown entity type 'PERSN' \(did you mean PERSON\?\)",
+        ),
+        (
+            {"specialty": "x", "n": 1, "teacher": {"name": "simulator"}, "phi": {"thresholds": {"PERSON": 2}}},
+            r"phi.thresholds.PERSON: ",
+        ),
     ],
 )
 def test_what_is_wrong_is_named_in_one_line(settings: dict[str, str], line: str) -> None:

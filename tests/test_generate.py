@@ -15,6 +15,7 @@ import pytest
 from synth.ledger import REJECTIONS
 from synth.records import Rejection
 from synth.runs import read_encounters, read_manifest
+from tests.running import all_bytes
 
 SETTINGS = "specialty: endocrinology\nseed: 5\nteacher: {name: simulator}\n"
 
@@ -34,10 +35,6 @@ def one_line(result: subprocess.CompletedProcess[str]) -> str:
     assert len(lines) == 1, result.stderr
     assert result.stdout == ""
     return lines[0]
-
-
-def all_bytes(path: Path) -> dict[str, bytes]:
-    return {p.relative_to(path).as_posix(): p.read_bytes() for p in sorted(path.rglob("*")) if p.is_file()}
 
 
 def settings_file(tmp_path: Path, checks: str) -> Path:

@@ -11,19 +11,25 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 LAYERS: list[set[str]] = [
-    {"records", "errors", "assets", "draws", "console"},
-    {"catalog", "packs"},
+    {"records", "errors", "assets", "draws", "console", "processes", "proportions"},
+    {"catalog", "packs", "fields", "identities"},
+    {"surrogates"},
+    {"filling"},
     {"config"},
     {"ledger", "splits"},
+    {"quarantine"},
     {"runs", "progress", "clock", "scheduling"},
     {"status"},
     {"scenarios", "teachers", "checks", "publish"},
+    {"privacy"},
+    {"release"},
     {"card", "report"},
     {"pipeline"},
+    {"privacy_cli"},
     {"cli"},
 ]
 STAGES = {"scenarios", "teachers", "checks"}
-FROM_SYNTH = {"records", "ledger", "runs", "assets", "catalog", "errors", "checks", "console"}
+FROM_SYNTH = {"records", "ledger", "runs", "assets", "catalog", "errors", "checks", "console", "proportions"}
 HEAVY = (
     "torch",
     "transformers",
@@ -36,6 +42,7 @@ HEAVY = (
     "aiohttp",
     "numpy",
     "vllm",
+    "faker",
 )
 
 

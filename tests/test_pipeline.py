@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from synth import pipeline
+from synth.clock import Traffic
 from synth.config import RunConfig, TeacherConfig
 from synth.errors import TeacherUnavailable, UserError
 from synth.ledger import ENCOUNTERS, REJECTIONS, Position
@@ -16,7 +17,8 @@ from synth.pipeline import CandidateBudgetSpent, Execution, generate
 from synth.records import Encounter, Rejection, TeacherIdentity
 from synth.runs import read_encounters, read_manifest
 from synth.scheduling import window
-from synth.teachers.base import Candidate, TeacherRequest, Traffic
+from synth.teachers.base import Candidate, TeacherRequest
+from tests.running import all_bytes
 from tests.samples import encounter
 
 
@@ -72,10 +74,6 @@ def run(
     return generate(config, Execution(out=out, concurrency=concurrency, max_candidates=budget))
 
 
-def all_bytes(path: Path) -> dict[str, bytes]:
-    return {p.relative_to(path).as_posix(): p.read_bytes() for p in sorted(path.rglob("*")) if p.is_file()}
-
-
 def test_concurrency_changes_nothing_but_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     results = []
     for concurrency in (1, 5, 64):
@@ -129,7 +127,7 @@ def test_a_complete_run_is_left_as_it_is(tmp_path: Path, monkeypatch: pytest.Mon
 def test_a_spent_budget_names_the_reason_and_can_be_raised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(
         CandidateBudgetSpent,
-        match=r"only 15 of 30 .* 20 candidates; the teacher, writing the source, took 5 of them \(source/no_turns 5",
+        match=r"only 15 of 30 .* 20 candidates; .* by the teacher, writing the source \(5, of them source/no_turns 5",
     ):
         run(tmp_path / "run", monkeypatch, UnevenTeacher(), budget=20)
     assert read_manifest(tmp_path / "run").status == "running"

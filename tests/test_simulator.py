@@ -18,6 +18,8 @@ from synth.assets import canonical_json, load_schema
 from synth.catalog import load_task
 from synth.draws import Draws
 from synth.errors import UserError
+from synth.identities import marks, unknown
+from synth.identities import spoken as spoken_marks
 from synth.packs import Pack, load_pack
 from synth.records import (
     ComplaintFact,
@@ -147,7 +149,7 @@ def unheard(pack: Pack, encounter: Encounter) -> Iterator[str]:
 def phrases_of(pack: Pack, scenario: Scenario) -> set[str]:
     """Return every phrase that a scenario may bring into its transcript from the pack."""
     grammar = load_grammar("encounter").spoken
-    phrases = {"{{patient_name}}", "{{clinician_name}}", "blood pressure"}
+    phrases = {"blood pressure"}
     for words in (*grammar.frequencies.values(), *grammar.routes.values()):
         phrases.update(words)
     phrases.update(grammar.units.values(), *(pair for pair in grammar.vitals.values()))
@@ -183,6 +185,7 @@ def phrases_of(pack: Pack, scenario: Scenario) -> set[str]:
 def templates(pack: Pack, encounter: Encounter) -> set[str]:
     """Return the sentences of an encounter of four words and more, with numbers and the pack's phrases masked."""
     text = "\n".join(turn.text for turn in encounter.source.turns).lower()
+    text = re.sub(r"(?:(?:dr|ms|mr|mrs)\. |doctor |miss )?\{\{\w+\}\}", "X", text)
     for phrase in sorted(phrases_of(pack, encounter.scenario), key=len, reverse=True):
         text = re.sub(rf"\b{re.escape(phrase)}\b", "X", text) if len(phrase) < 6 else text.replace(phrase, "X")
     text = _NUMBER.sub("N", text).replace("N over N", "N")
@@ -246,8 +249,9 @@ def test_turns_are_clean() -> None:
         assert all(one.speaker != two.speaker for one, two in pairwise(turns))
         text = encounter.source.text
         assert text.isascii()
-        assert set(re.findall(r"\{\{.*?\}\}", text)) <= {"{{patient_name}}", "{{clinician_name}}"}
-        rest = text.replace("{{patient_name}}", "").replace("{{clinician_name}}", "")
+        assert unknown({"source": text}) is None
+        assert set(marks(text)) <= {mark for mark, _ in spoken_marks()} | {"{{clinic_2}}", "{{phone_2}}"}
+        rest = re.sub(r"\{\{\w+\}\}", "", text)
         assert not set("{}|<>$") & set(rest)
         for turn in turns:
             assert turn.text.strip() == turn.text

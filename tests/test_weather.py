@@ -16,6 +16,7 @@ import pytest
 from synth.ledger import REJECTIONS
 from synth.records import Rejection
 from synth.runs import read_encounters, read_manifest
+from tests.running import all_bytes
 
 STORM = (
     "busy=0.1,unavailable=0.05,error=0.1,disconnect=0.05,cut=0.05,hang=0.05,slow_drip=0.05,garbage=0.05,no_choices=0.05,"
@@ -46,10 +47,6 @@ def command(url: str, out: Path, n: int, *more: str) -> list[str]:
     synth = [sys.executable, "-c", "from synth.cli import main; main()", "generate", "--specialty", "endocrinology"]
     words = ["--endpoint", url, "--model", "fake-1", "--timeout", "1.5", "--concurrency", "128", "--workers", "1"]
     return [*synth, "-n", str(n), "--out", str(out), *words, *more]
-
-
-def all_bytes(path: Path) -> dict[str, bytes]:
-    return {p.relative_to(path).as_posix(): p.read_bytes() for p in sorted(path.rglob("*")) if p.is_file()}
 
 
 def survives(tmp_path: Path, rates: str, n: int, kills: int, longest: float) -> int:

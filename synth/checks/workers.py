@@ -11,12 +11,14 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from inspect import signature
 from multiprocessing.connection import wait
 from types import TracebackType
 from typing import Self
 
 from synth.catalog import CHECKS, Task, load_task, resolve
 from synth.checks.base import Check
+from synth.config import RunConfig
 from synth.errors import UserError
 from synth.ledger import Decided, decided
 from synth.records import Encounter, Rejection
@@ -31,13 +33,19 @@ _checks: list[Check] = []
 """Those of this process, where it is a worker."""
 
 
-def open_checks(names: Sequence[str], task: Task) -> list[Check]:
-    """Return the checks of these names; UserError with a suggestion for an unknown one."""
-    return [_factory(name)(task) for name in names]
+def open_checks(names: Sequence[str], task: Task, config: RunConfig | None = None) -> list[Check]:
+    """Return the checks of these names, as the run configures them; UserError with a suggestion for an unknown one."""
+    return [_opened(name, task, config) for name in names]
 
 
-def _factory(name: str) -> Callable[[Task], Check]:
-    factory: Callable[[Task], Check] = resolve("checks", name, CHECKS)  # type: ignore[assignment]  # a name's type is its table's
+def _opened(name: str, task: Task, config: RunConfig | None) -> Check:
+    """Return a check from its factory, which takes the run's settings, too, where it needs them."""
+    factory = _factory(name)
+    return factory(task, config) if len(signature(factory).parameters) > 1 else factory(task)
+
+
+def _factory(name: str) -> Callable[..., Check]:
+    factory: Callable[..., Check] = resolve("checks", name, CHECKS)  # type: ignore[assignment]  # a name's type is its table's
     return factory
 
 
@@ -54,14 +62,16 @@ def run_checks(checks: Sequence[Check], encounter: Encounter) -> Encounter | Rej
 class CheckWorkers:
     """Runs a task's checks on encounters; ``async with`` starts and ends its processes."""
 
-    def __init__(self, names: Sequence[str], task: Task, workers: int) -> None:
-        """``workers`` is how many processes; 0 runs the checks in this one. UserError for an unknown check."""
+    def __init__(self, names: Sequence[str], task: Task, workers: int, config: RunConfig | None = None) -> None:
+        """``workers`` is how many processes; 0 runs the checks in this one. ``config`` is for the checks that have
+        settings. UserError for an unknown check."""
         for name in names:
             _factory(name)
         self._names = tuple(names)
         self._task = task
+        self._config = config
         self._workers = workers
-        self._inline = open_checks(names, task) if workers == 0 else []
+        self._inline = open_checks(names, task, config) if workers == 0 else []
         self._waiting: asyncio.Queue[tuple[bytes, asyncio.Future[bytes | Rejection]]] = asyncio.Queue()
         self._senders: list[asyncio.Task[None]] = []
         self._pool: ProcessPoolExecutor | None = None
@@ -100,7 +110,7 @@ class CheckWorkers:
             self._workers,
             mp_context=multiprocessing.get_context("spawn"),
             initializer=_begin,
-            initargs=(self._names, self._task.name),
+            initargs=(self._names, self._task.name, self._config),
         )
         # A worker inherits what is blocked here: Ctrl-C must not reach it before it is deaf to it.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
@@ -142,13 +152,13 @@ class CheckWorkers:
         raise UserError("the processes that run the checks die (out of memory?); use fewer with --workers and resume")
 
 
-def _begin(names: tuple[str, ...], task: str) -> None:
+def _begin(names: tuple[str, ...], task: str, config: RunConfig | None) -> None:
     """Make this process a worker: loaded, deaf to Ctrl-C, and gone when its parent is."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
-        _checks[:] = open_checks(names, load_task(task))
+        _checks[:] = open_checks(names, load_task(task), config)
     except UserError as error:
         _unopened.append(error)  # told to whoever asks, because the pool would only print it and call itself broken
     gc.collect()

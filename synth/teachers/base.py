@@ -9,6 +9,7 @@ from typing import Protocol
 
 from synth.assets import sha256
 from synth.catalog import Task
+from synth.clock import Traffic
 from synth.config import TeacherConfig
 from synth.packs import Pack
 from synth.records import Encounter, JsonObject, Part, Rejection, Scenario, TeacherIdentity, Transcript, Usage
@@ -29,6 +30,8 @@ class Candidate:
     prompt_tokens: int = 0
     completion_tokens: int = 0
     last_reply: str = ""
+    written: Encounter | None = None
+    """What the last attempt brought, before any check; None where the teacher failed."""
 
     @property
     def usage(self) -> Usage:
@@ -75,22 +78,6 @@ class Candidate:
             self.source = None
             self.attempts["target"] = 0
         return True
-
-
-@dataclass(slots=True)
-class Traffic:
-    """What went between a teacher and its servers in this session."""
-
-    requests: int = 0
-    """Chat requests that were answered."""
-    cached: int = 0
-    """Chat requests that the cache answered instead."""
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    """Tokens of what was answered, not of what was cached."""
-    in_flight: int = 0
-    limit: int = 0
-    """Requests that may be in flight now, over all endpoints."""
 
 
 class Teacher(Protocol):

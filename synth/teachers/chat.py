@@ -14,9 +14,9 @@ from typing import TypeVar
 from pydantic_core import to_json
 
 from synth.catalog import suggest
+from synth.clock import Traffic
 from synth.errors import TeacherUnavailable, UserError
 from synth.records import JsonObject, Usage
-from synth.teachers.base import Traffic
 from synth.teachers.cache import ResponseCache, request_key
 from synth.teachers.endpoint import Absent, Endpoint, Fault
 from synth.teachers.replies import Reply
@@ -76,11 +76,6 @@ class ChatClient:
         self._traffic = Traffic()
         self._queue: list[tuple[int, int, asyncio.Future[Endpoint]]] = []
         self._arrivals = count()
-
-    @property
-    def where(self) -> str:
-        """The servers as messages name them."""
-        return ", ".join(endpoint.url for endpoint in self.endpoints)
 
     @property
     def traffic(self) -> Traffic:

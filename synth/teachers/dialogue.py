@@ -10,6 +10,7 @@ from synth.records import HistoryFact, MedicationFact, Scenario, SymptomFact, Tu
 from synth.teachers.chart import Chart
 from synth.teachers.grammar import Expansion, Grammar
 from synth.teachers.note import patient_slots
+from synth.teachers.people import FrontDesk, people_slots
 from synth.teachers.script import Script
 from synth.teachers.speech import Speech
 from synth.teachers.visit import Assessment, Examination
@@ -21,20 +22,21 @@ _PERSON = {"your": "my", "yours": "mine", "yourself": "myself", "you're": "I'm",
 _CALM = ("continue", "order", "advise", "follow-up")
 """Plan actions that leave a follow-up as it was: no news to be worried by."""
 _DOING = ("being ", "dozing ", "feeling ", "getting ", "having ", "losing ", "passing ", "seeing ", "throwing ")
-_SMALL_TALK = ("small_wait", "small_weather", "small_way", "small_mood")
+_SMALL_TALK = ("small_wait", "small_weather", "small_way", "small_mood", "small_city")
 
 
 class Dialogue:
     """One encounter's dialogue in the making."""
 
     def __init__(self, pack: Pack, grammar: Grammar, chart: Chart, scenario: Scenario, state: Expansion) -> None:
-        names = {"patient": "{{patient_name}}", "clinician": "{{clinician_name}}"}
         self._pack = pack
         self._chart = chart
         self._visit = scenario.visit
         self._habits = grammar.spoken.habits
         self._draws = state.draws
-        self._script = Script(grammar, state, {**names, **patient_slots(chart.patient)})
+        people = people_slots(chart.patient.sex, state.draws)
+        self._script = Script(grammar, state, {**people, **patient_slots(chart.patient)})
+        self._desk = FrontDesk(self._script, scenario.visit)
         self._speech = Speech(pack, grammar.spoken, state.draws)
         self._examination = Examination(pack, chart, self._script, self._speech)
         presentation = pack.conditions[scenario.condition].presentations[scenario.presentation]
@@ -43,7 +45,9 @@ class Dialogue:
             and all(plan.action in _CALM for plan in chart.plans)
             and any(mark in presentation.diagnosis.status for mark in grammar.spoken.good_news)
         )
-        self._assessment = Assessment(pack, chart, presentation.diagnosis, calm, self._script, self._speech)
+        self._assessment = Assessment(
+            pack, chart, presentation.diagnosis, calm, self._script, self._speech, self._desk.leave
+        )
         self._to_ask = [symptom for symptom in chart.symptoms if symptom.name != chart.complaint.name]
         self._volunteered: SymptomFact | None = None
         self._told: set[str] = set()
@@ -119,6 +123,7 @@ class Dialogue:
         script.doctor("greet_new" if self._visit == "new" else "greet_back")
         if self._draws.chance(0.6):
             script.patient("greet_reply_new" if self._visit == "new" else "greet_reply")
+        self._desk.check_in()
         if self._draws.chance(0.3):
             topic = self._draws.pick(_SMALL_TALK)
             script.doctor(topic)
@@ -141,6 +146,7 @@ class Dialogue:
 
     def _complain(self) -> None:
         script, complaint = self._script, self._chart.complaint
+        self._desk.arrive()
         script.doctor("open_new" if self._visit == "new" else "open_back")
         if complaint.name in self._pack.symptoms:
             self._complain_of_symptom(self._pack.symptoms[complaint.name].says)
@@ -152,6 +158,7 @@ class Dialogue:
                 self._tell_duration(complaint.duration)
         if self._volunteered is not None:
             script.patient("volunteer", say=self._fresh(self._pack.symptoms[self._volunteered.name].says))
+        self._desk.sent_by()
         if complaint.name in self._pack.symptoms:
             script.acknowledge(0.35, "empathy")
 

@@ -12,6 +12,7 @@ from pydantic import JsonValue
 
 from synth.assets import canonical_json, load_schema, render_prompt
 from synth.catalog import Task
+from synth.identities import spoken
 from synth.packs import Pack
 from synth.records import Fact, JsonObject, Part, Rejection, Scenario, Transcript
 
@@ -55,7 +56,7 @@ class Prompts:
 
     def _rendered_system(self, part: Part, constrained: bool) -> str:
         if part == "source":
-            return self._render("source.system", constrained=constrained)
+            return self._render("source.system", constrained=constrained, placeholders=spoken())
         contract = load_schema(self._task.schema_name)
         return self._render("target.system", schema=_shown(contract), codes=problem_codes(self._pack))
 

@@ -82,7 +82,7 @@ class Script:
 
 def capitalise(text: str) -> str:
     """Return a text with single spaces and a capital at the start of each sentence."""
-    if "  " in text:
+    if "  " in text or text.startswith(" "):
         text = " ".join(text.split())
     for mark in (". ", "? ", "! "):
         if mark in text:

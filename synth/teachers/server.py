@@ -15,10 +15,11 @@ from pydantic import JsonValue
 
 from synth.assets import load_schema, sha256
 from synth.catalog import Task
+from synth.clock import Traffic
 from synth.errors import UserError
 from synth.packs import Pack
 from synth.records import Encounter, JsonObject, Part, Rejection, TeacherIdentity, Transcript
-from synth.teachers.base import Candidate, TeacherRequest, Traffic
+from synth.teachers.base import Candidate, TeacherRequest
 from synth.teachers.cache import ResponseCache
 from synth.teachers.chat import ChatClient, Patience, RequestFailed, unknown_model
 from synth.teachers.decoding import decoding_schema, turns_schema

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from synth.catalog import Task
+from synth.clock import Traffic
 from synth.draws import Draws
 from synth.packs import Pack
 from synth.records import Encounter, Scenario, TeacherIdentity, Transcript, Usage
-from synth.teachers.base import Candidate, Traffic
+from synth.teachers.base import Candidate
 from synth.teachers.chart import read_chart
 from synth.teachers.dialogue import Dialogue
 from synth.teachers.grammar import Expansion, load_grammar

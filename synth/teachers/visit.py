@@ -142,14 +142,23 @@ class Assessment:
     """Diagnosis, plan, teach-back and goodbye."""
 
     def __init__(
-        self, pack: Pack, chart: Chart, diagnosis: Diagnosis, calm: bool, script: Script, speech: Speech
+        self,
+        pack: Pack,
+        chart: Chart,
+        diagnosis: Diagnosis,
+        calm: bool,
+        script: Script,
+        speech: Speech,
+        leave: Callable[[], None],
     ) -> None:
+        """``leave`` is what is settled between the last question and the goodbye."""
         self._pack = pack
         self._chart = chart
         self._diagnosis = diagnosis
         self._calm = calm
         self._script = script
         self._speech = speech
+        self._leave = leave
         self._draws = script.draws
         self._interruption = self._draws.chance(0.2)
         self._teach: list[str] = []
@@ -235,6 +244,7 @@ class Assessment:
             script.patient("close_answer" if ask == "close_ask" else "close_sense_answer")
         else:
             script.breathe(1.0)
+        self._leave()
         script.doctor("goodbye")
         if draws.chance(0.7):
             script.patient("goodbye_reply")

@@ -1,0 +1,84 @@
+"""What identifies people in a visit, as placeholders: how doctor and patient call each other, and what is asked at
+check-in and on the way out."""
+
+from __future__ import annotations
+
+from synth.draws import Draws
+from synth.identities import mark_of
+from synth.records import Sex, Visit
+from synth.teachers.script import Script
+
+_SAID = (
+    *("patient_name", "relative_name", "relative_first_name", "clinic", "city", "mrn", "phone"),
+    *("visit_date", "follow_up_date", "earlier_date", "date_of_birth"),
+)
+_TITLES = {"female": ("Ms.", "Mrs.", "Miss"), "male": ("Mr.",)}
+_SLOTS = {name: mark_of(name, 1) for name in _SAID} | {
+    "other_clinic": mark_of("clinic", 2),
+    "other_phone": mark_of("phone", 2),
+}
+_CLINICIAN = tuple(
+    title + mark_of(name, 1)
+    for title, name in (
+        ("Dr. ", "clinician_last_name"),
+        ("Doctor ", "clinician_last_name"),
+        ("Dr. ", "clinician_name"),
+        ("", "clinician_name"),
+    )
+)
+
+
+def people_slots(sex: Sex, draws: Draws) -> dict[str, str]:
+    """Return the slots that hold placeholders; patient and doctor are called in one way throughout a visit."""
+    manner = draws.below(10)
+    if manner < 5:
+        patient = mark_of("patient_first_name", 1)
+    elif manner < 9:
+        patient = f"{draws.pick(_TITLES[sex])} {mark_of('patient_last_name', 1)}"
+    else:
+        patient = mark_of("patient_name", 1)
+    return {**_SLOTS, "patient": patient, "clinician": draws.pick(_CLINICIAN)}
+
+
+class FrontDesk:
+    """Check-in, and what is settled before the patient leaves."""
+
+    def __init__(self, script: Script, visit: Visit) -> None:
+        self._script = script
+        self._visit = visit
+        self._draws = script.draws
+
+    def check_in(self) -> None:
+        """Make sure at times that it is the right patient."""
+        script = self._script
+        if not self._draws.chance(0.3):
+            return
+        kind = self._draws.below(3)
+        if kind == 0:
+            script.doctor("checkin_ask")
+            script.patient("checkin_say")
+        else:
+            script.doctor("checkin_read" if kind == 1 else "checkin_mrn")
+            script.patient("checkin_yes")
+        script.settle()
+
+    def arrive(self) -> None:
+        """Say at times when the patient was here last, or who sent the papers."""
+        if self._draws.chance(0.25):
+            self._script.doctor("papers_from" if self._visit == "new" else "last_seen")
+
+    def sent_by(self) -> None:
+        """Let the patient say at times who talked him or her into coming."""
+        if self._draws.chance(0.15):
+            self._script.patient("sent_by")
+
+    def leave(self) -> None:
+        """Settle at times where to call and when to meet."""
+        script = self._script
+        if self._draws.chance(0.2):
+            script.doctor("phone_ask")
+            script.patient("phone_other" if self._draws.chance(0.3) else "phone_yes")
+        if self._draws.chance(0.3):
+            script.doctor("next_date")
+            if self._draws.chance(0.6):
+                script.patient("next_date_reply")
