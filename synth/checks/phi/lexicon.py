@@ -45,9 +45,6 @@ class Lexicon:
         self.surnames = _read("surnames")
         self.frequent_surnames = _read("frequent_surnames")
         self.places = _read("places")
-        self.place_phrases = _read("place_phrases")
-        self.place_starts = frozenset(phrase.partition(" ")[0] for phrase in self.place_phrases)
-        """First words of the phrases."""
         unsure = vocabulary["ambiguous_proper"] | vocabulary["ambiguous_months"]
         self.words = _read("words")
         """Words of the language, which are written small."""
@@ -67,7 +64,6 @@ class Lexicon:
         self.not_names = words["not_names"] | (vocabulary["proper"] - unsure - self.given)
         self.generic_places = words["not_places"]
         self.ambiguous = words["ambiguous"]
-        self.person_slots = words["person_slots"]
         self.place_slots = words["place_slots"]
         self.abbreviated = words["abbreviated"]
         self.particles = words["particles"]
@@ -77,7 +73,6 @@ class Lexicon:
         self.number_words = words["number_words"]
         self.title_words = words["title_words"]
         self.hump_prefixes = words["hump_prefixes"]
-        self.small_starts = words["small_starts"]
 
 
 @cache

@@ -1,27 +1,23 @@
-"""Names of people and places, by closed vocabulary: a word that no list of words knows, or that is written as a name.
+"""Names that need no backing: given names that are no other word, and a given name with a surname after it.
 
-What begins a name is decided word by word (``_anchor``), what belongs to it by what stands next to it (``_run``). Rules
-and gazetteers follow what was measured on names of unseen origin: lists alone find no unlisted name, the
-closed vocabulary finds nearly all, and its false alarms are drugs, makers and eponyms, which it therefore has to know.
+What belongs to a name is decided by what stands next to it (``_run``). A word that also names a disease, a sign or a
+test is a name only where it stands as one (``_is_eponym``).
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
-from synth.checks.phi.evidence import WEAK, Field
+from synth.checks.phi.evidence import Field
 from synth.checks.phi.guesses import Name, joined
 from synth.checks.phi.lexicon import lexicon
-from synth.checks.phi.tokens import Case, Token, interesting_lines, lines_of, tokens
+from synth.checks.phi.tokens import Case, Form, Token, lines_of, lines_with, tokens
 
-_TITLE = re.compile(
-    r"(?i:\b(?:dr|mr|mrs|ms|mx|miss|mister|missus|prof|professor|doctor|nurse|sister|brother|sr|rev|reverend|pastor|rabbi|imam|"
-    r"deacon|coach|officer|sgt|sergeant|capt|captain|aunt|auntie|aunty|uncle|grandma|grandpa|nana|papa|mama|cousin|tita|tito|"
-    r"nephew|niece)\.?[ ]{1,2}(?:[A-Z]\.?[ ]){0,2})$"
-)
+SCORE = 0.55
+"""Of a name that is found here; by hand, as all scores are."""
+_TITLE = re.compile(r"(?i:\b(?:dr|mr|mrs|ms|miss|prof|professor|doctor|nurse|sister)\.?[ ])$")
 _LINK = re.compile(r"[ ]|-|[ ]?&[ ]?|\.[ ]|\^{1,3}|,[ ]|[ ][\"“(]|[\"”)][ ]|[ ]?/[ ]?")
 _RESULT = re.compile(r"['’]?s?[ ]?(?:[:=(]|[IV]{1,3}\b|\d|neg|pos|\+|-|absent|present|not|class|type|stage|grade)")
 _NEGATION = re.compile(
@@ -37,68 +33,33 @@ def names(text: str, fields: Sequence[Field], *, every_line: bool = False) -> li
     """
     found: list[Name] = []
     for field in fields:
-        of_field = lines_of if every_line else interesting_lines
-        lines = [tokens(text, *span) for span in of_field(text, field.start, field.end)]
-        told = surnames_told(text, lines)
-        by_rule = [name for line in lines for name in _names_of_line(text, line, told)]
-        found += [name for name in by_rule if field.backed or name.score >= WEAK]
+        bounds = text, field.start, field.end
+        spans = lines_of(*bounds) if every_line else lines_with(*bounds, lambda form: form.given)
+        found += [name for span in spans for name in _names_of_line(text, tokens(text, *span))]
         found += joined(text, field.tagged)
     return found
 
 
-def surnames_told(text: str, lines: Sequence[Sequence[Token]]) -> frozenset[str]:
-    """Return the words, in lower case, that a title makes a surname somewhere in the text."""
-    return (
-        frozenset(
-            token.form.lower
-            for line in lines
-            for token in line
-            if token.form.interesting
-            and token.form.case is not Case.LOWER
-            and _TITLE.search(text[max(0, token.start - 24) : token.start])
-        )
-        - lexicon().not_names
-    )
-
-
-def _names_of_line(text: str, line: Sequence[Token], told: frozenset[str]) -> Iterator[Name]:
-    written = [t for t in line if t.form.length > 1]
-    capitals = sum(t.form.case is not Case.LOWER for t in written)
-    shape = _Shape(
-        lower=not any(t.form.case is Case.TITLE for t in line),
-        heading=len(written) > 2 and capitals > 0.7 * len(written),
-        upper=sum(t.form.case is Case.UPPER for t in written) > 0.6 * len(written),
-    )
+def _names_of_line(text: str, line: Sequence[Token]) -> Iterator[Name]:
     reach = 0
     for i, token in enumerate(line):
-        if i < reach or token.spelled:
-            continue
-        if length := _phrase(text, line, i, shape):
-            reach = i + length
-            yield Name(token.start, line[reach - 1].end, 0.45, "LOCATION")
-            continue
-        score = _anchor(text, line, i, shape, told)
-        if not score:
+        if i < reach or token.spelled or not token.form.given or token.form.length < 3 or _is_eponym(text, line, i):
             continue
         first, last = _run(text, line, i, reach)
+        run = line[first : last + 1]
         reach = last + 1
-        if " ".join(t.form.lower for t in line[first:reach]) in lexicon().allowed_phrases:
+        if not (_is_sure(token.form) or _is_full(text, run)):
             continue
-        if _is_full(text, line[first:reach]):
-            score = max(score, 0.55)
-        yield _name(text, line, first, last, score)
+        if " ".join(t.form.lower for t in run) not in lexicon().allowed_phrases:
+            yield _name(text, line, first, last)
 
 
-@dataclass(frozen=True, slots=True)
-class _Shape:
-    """How a line is written."""
-
-    lower: bool
-    """Without one capital, as speech recognition writes."""
-    heading: bool
-    """With capitals nearly everywhere, so that a capital says little."""
-    upper: bool
-    """In capitals throughout."""
+def _is_sure(form: Form) -> bool:
+    """Return whether a given name is one by itself, in small letters too."""
+    lists = lexicon()
+    if form.known or form.lower in lists.eponyms or form.case is Case.UPPER:
+        return False
+    return form.case is Case.TITLE or (form.length > 3 and form.lower not in lists.unsure)
 
 
 def _is_full(text: str, run: Sequence[Token]) -> bool:
@@ -110,82 +71,6 @@ def _is_full(text: str, run: Sequence[Token]) -> bool:
     )
 
 
-def _phrase(text: str, line: Sequence[Token], i: int, shape: _Shape) -> int:
-    """Return of how many words the name of a place that begins at a word is, or 0."""
-    form, lists = line[i].form, lexicon()
-    if not form.phrase:
-        return 0
-    if form.case is Case.LOWER and not (
-        shape.lower
-        and i
-        and line[i - 1].form.lower in lexicon().place_slots | {"the", "now", "live", "of", "is", "old"}
-    ):
-        return 0
-    for length in (4, 3, 2):
-        run = line[i : i + length]
-        if len(run) < length or " ".join(t.form.lower for t in run) not in lists.place_phrases:
-            continue
-        together = all(text[a.end : b.start] in (" ", "-", ". ") for a, b in pairwise(run))
-        alone = not (form.case is Case.UPPER and shape.heading) or text[line[i].start - 1 : line[i].start] in tuple(
-            "^|,"
-        )
-        if together and run[-1].form.case is form.case and alone:
-            return length
-    return 0
-
-
-def _anchor(text: str, line: Sequence[Token], i: int, shape: _Shape, told: frozenset[str]) -> float:
-    """Return the score with which a name begins at a word, or 0."""
-    token = line[i]
-    form = token.form
-    if form.length < 2 or _is_eponym(text, line, i):
-        return 0.0
-    if form.lower in told and form.case is not Case.LOWER and not (token.initial and form.known):
-        return 0.58
-    if form.case is Case.LOWER:
-        if form.known or form.length < 3:
-            return 0.0
-        lists = lexicon()
-        if form.given and form.length > 3 and form.lower not in lists.eponyms and form.lower not in lists.unsure:
-            return 0.55
-        return 0.4 if shape.lower or form.surname else 0.0
-    if form.case is Case.UPPER:
-        if form.known or form.length < (3 if shape.upper else 5):
-            return 0.0
-        return 0.4 if form.named or form.length > 4 else 0.0
-    if not form.known:
-        if form.given and form.length > 2 and form.lower not in lexicon().eponyms:
-            return 0.55
-        return 0.0 if _is_label(text, token) else 0.45
-    return _ambiguous(text, line, i, shape)
-
-
-def _ambiguous(text: str, line: Sequence[Token], i: int, shape: _Shape) -> float:
-    """Return the score of a known word with a capital that is also a name."""
-    token, lists = line[i], lexicon()
-    if token.form.lower in lists.not_names or token.form.lower in lists.generic_places or _is_label(text, token):
-        return 0.0
-    following = line[i + 1] if i + 1 < len(line) else None
-    joined = following is not None and text[token.end : following.start] == " " and following.form.case is Case.TITLE
-    given = token.form.given or token.form.lower in lists.ambiguous
-    if token.initial or shape.heading:
-        pair = joined and following is not None and (following.form.surname or not following.form.known)
-        return 0.5 if pair and given else 0.0
-    if given:
-        return 0.45
-    before = line[i - 1].form.lower if i else ""
-    if token.form.surname and (before in lexicon().person_slots or not joined) and token.form.lower not in lists.makers:
-        return 0.4
-    if not token.form.place or joined:
-        return 0.0
-    listed = text[line[i - 1].end : token.start] == ", " and text[token.end : token.end + 1] in (".", ",", ";", ")", "")
-    return 0.4 if before in lexicon().place_slots or listed else 0.0
-
-
-def _is_label(text: str, token: Token) -> bool:
-    return text[token.end : token.end + 2].lstrip(" ")[:1] == ":" and not token.form.named
-
-
 def _is_eponym(text: str, line: Sequence[Token], i: int) -> bool:
     """Return whether a word names a disease, a sign, a test or the like, not a person."""
     lists = lexicon()
@@ -193,7 +78,7 @@ def _is_eponym(text: str, line: Sequence[Token], i: int) -> bool:
     listed = form.lower in lists.eponyms
     if not listed and form.known:
         return False
-    if _TITLE.search(text[max(0, line[i].start - 24) : line[i].start]):
+    if _TITLE.search(text[max(0, line[i].start - 16) : line[i].start]):
         return False
     at, possessive = i, False
     # Kayser-Fleischer rings, Guillain–Barré syndrome: each of them is an eponym where the last one is.
@@ -320,7 +205,7 @@ def _goes_on(text: str, line: Sequence[Token], at: int) -> bool:
     return after.length > 1 and after.lower not in lexicon().not_names
 
 
-def _name(text: str, line: Sequence[Token], first: int, last: int, score: float) -> Name:
+def _name(text: str, line: Sequence[Token], first: int, last: int) -> Name:
     run = line[first : last + 1]
     before = line[first - 1].form.lower if first else ""
     place = any(t.form.lower in lexicon().place_nouns for t in run[1:])
@@ -335,4 +220,4 @@ def _name(text: str, line: Sequence[Token], first: int, last: int, score: float)
         end += 1
     if number := _HOUSE.search(text[max(0, start - 12) : start]):
         start, place = start - len(number[0]), True
-    return Name(start, end, score, "LOCATION" if place else "PERSON")
+    return Name(start, end, SCORE, "LOCATION" if place else "PERSON")

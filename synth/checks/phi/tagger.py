@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import gzip
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from itertools import pairwise
 from pathlib import Path
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 _FILE = Path(__file__).resolve().parent / "lexicon" / "tagger.txt.gz"
 BITS = 18
 _TAG = re.compile(r"[\t ]*\[[A-Za-z_ ]{1,30}\]", re.MULTILINE)
+_KEPT = 200_000
 _LONGEST = 64
 """Characters of a word or number; longer runs are neither."""
 _NONE = 1
@@ -49,6 +50,8 @@ class Unit:
     """Hash of a word that may be a feature by itself; 0 for others."""
     own: tuple[int, ...]
     """Places in the table of the features that do not depend on its neighbours."""
+    weight: float = 0.0
+    """What the table says of them in all; known to the tagger."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,16 +87,16 @@ class Tagger:
         self._bias = bias
         self._table = np.zeros(1 << BITS)
         self._table[list(weights)] = list(weights.values())
-        self._own: dict[str, float] = {}
+        self._units: dict[str, Unit] = {}
 
     def tagged(self, text: str, start: int, end: int, least: float) -> list[Tagged]:
         """Return the units of a stretch of text whose probability is at least ``least``, in order."""
         import numpy as np
 
-        written = units(text, start, end, self.words)
+        written = units(text, start, end, self.unit)
         if not written:
             return []
-        own = np.array([self._weight(unit) for _, _, unit in written])
+        own = np.array([unit.weight for _, _, unit in written])
         total = own + self._bias + self._table[context(text, start, end, written)].sum(axis=0)
         probabilities = 1.0 / (1.0 + np.exp(-total))
         return [
@@ -102,14 +105,15 @@ class Tagger:
             if probability >= least
         ]
 
-    def _weight(self, unit: Unit) -> float:
-        key = f"{unit.form.case.value}{unit.form.lower}"
-        weight = self._own.get(key)
-        if weight is None:
-            if len(self._own) > 200_000:
-                self._own.clear()
-            weight = self._own[key] = float(self._table[list(unit.own)].sum())
-        return weight
+    def unit(self, written: str) -> Unit:
+        """Return what is known of a word or number."""
+        found = self._units.get(written)
+        if found is None:
+            if len(self._units) > _KEPT:
+                self._units.clear()
+            what = unit(written, self.words)
+            found = self._units[written] = replace(what, weight=float(self._table[list(what.own)].sum()))
+        return found
 
 
 @cache
@@ -126,7 +130,7 @@ Written = tuple[int, int, Unit]
 """Start, end and unit."""
 
 
-def units(text: str, start: int, end: int, words: frozenset[str]) -> list[Written]:
+def units(text: str, start: int, end: int, look: Callable[[str], Unit]) -> list[Written]:
     """Return start, end and unit of each word and number in a stretch of text, but for speakers' roles."""
     roles = [hit.span() for hit in _TAG.finditer(text, start, end)] if "[" in text else []
     found = []
@@ -137,15 +141,16 @@ def units(text: str, start: int, end: int, words: frozenset[str]) -> list[Writte
             at += 1
         if at < len(roles) and roles[at][0] <= first and text[first - 1] == "[":
             continue
-        written = hit[0]
-        if last - first > _LONGEST or not (written[0].isalpha() or any(c.isdecimal() for c in written)):
+        if last - first > _LONGEST:
             continue
-        what = unit(written, words)
+        written = hit[0]
+        if not (written.isascii() or written[0].isalpha() or any(c.isdecimal() for c in written)):
+            continue
+        what = look(written)
         found.append((first, min(last, first + what.form.length), what))
     return found
 
 
-@lru_cache(maxsize=200_000)
 def unit(written: str, words: frozenset[str]) -> Unit:
     """Return what is known of a word or number."""
     is_number = any(c.isdecimal() for c in written)
@@ -214,9 +219,7 @@ def context(text: str, start: int, end: int, written: Sequence[Written]) -> NDAr
     gaps = [_gap(text[start : written[0][0]])]
     gaps += [_gap(text[a[1] : b[0]]) for a, b in pairwise(written)]
     gaps.append(_gap(text[written[-1][1] : min(end, written[-1][1] + 4)] + "\n"))
-    kind = np.array([u.kind for _, _, u in written], dtype=np.uint64)
-    case = np.array([u.case for _, _, u in written], dtype=np.uint64)
-    word = np.array([u.word for _, _, u in written], dtype=np.uint64)
+    kind, case, word = np.array([(u.kind, u.case, u.word) for _, _, u in written], dtype=np.uint64).T
     gap = np.array([g.kind for g in gaps], dtype=np.uint64)
     breaks = np.array([g.breaks for g in gaps])
     breaks[0] = True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
 from functools import lru_cache
@@ -54,24 +54,11 @@ class Form:
     given: bool
     surname: bool
     place: bool
-    phrase: bool
-    """Whether the name of a place of several words begins with it."""
 
     @property
     def named(self) -> bool:
         """Return whether it is in any list of names."""
         return self.given or self.surname or self.place
-
-    @property
-    def interesting(self) -> bool:
-        """Return whether a name can begin with it; all other words only join one."""
-        if self.length < 2:
-            return False
-        if self.case is Case.LOWER:
-            return not self.known or (self.phrase and self.lower in lexicon().small_starts)
-        if self.case is Case.UPPER:
-            return self.phrase or (not self.known and (self.named or self.length > 4))
-        return not self.known or self.named or self.phrase
 
 
 @lru_cache(maxsize=200_000)
@@ -96,7 +83,7 @@ def form(word: str) -> Form:
     if not bare[:1].isalpha() or len(bare) > _LONGEST:
         known = True  # a fraction, an exponent; a run of letters that is no word
     if not known and (hump := _HUMP.match(bare)):
-        known = hump[1].lower() not in lexicon().hump_prefixes
+        known = hump[1].lower() not in lists.hump_prefixes
     return Form(
         lower=lower,
         length=len(bare),
@@ -105,7 +92,6 @@ def form(word: str) -> Form:
         given=given,
         surname=surname,
         place=place,
-        phrase=lower in lists.place_starts,
     )
 
 
@@ -134,14 +120,19 @@ def lines_of(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
         start = cut + 1
 
 
-def interesting_lines(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
-    """Yield start and end of each line that holds a word with which a name can begin."""
-    words = {word for word in set(_WORD.findall(text, start, end)) if form(word).interesting}
-    if not words:
-        return
-    for first, last in lines_of(text, start, end):
-        if not words.isdisjoint(_WORD.findall(text, first, last)):
-            yield first, last
+def lines_with(text: str, start: int, end: int, wanted: Callable[[Form], bool]) -> list[tuple[int, int]]:
+    """Return start and end of each line in a stretch of a text that holds a word of a wanted form, in order."""
+    found: set[tuple[int, int]] = set()
+    for word in set(_WORD.findall(text, start, end)):
+        if wanted(form(word)):
+            at = text.find(word, start, end)
+            while at >= 0:
+                first = text.rfind("\n", start, at) + 1 or start
+                last = text.find("\n", at, end)
+                last = end if last < 0 else last
+                found.add((first, last))
+                at = text.find(word, last, end)
+    return sorted(found)
 
 
 def tokens(text: str, start: int, end: int) -> list[Token]:
@@ -183,7 +174,6 @@ def number_form(written: str) -> Form:
         given=False,
         surname=False,
         place=False,
-        phrase=False,
     )
 
 
