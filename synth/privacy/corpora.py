@@ -13,6 +13,7 @@ from pydantic import AliasChoices, Field, ValidationError
 
 from synth.assets import sha256
 from synth.errors import UserError
+from synth.privacy.formats.base import cells_up_to
 from synth.records import Record
 
 CLASSES = {
@@ -169,8 +170,8 @@ def text_grid(content: str) -> list[str]:
 
 def rows_of(file: Path) -> list[dict[str, str]]:
     """Return the rows of a CSV file by column."""
-    csv.field_size_limit(1 << 24)
-    return list(csv.DictReader(_text(file).splitlines(keepends=True)))
+    with cells_up_to(1 << 24):
+        return list(csv.DictReader(_text(file).splitlines(keepends=True)))
 
 
 def _text(file: Path) -> str:

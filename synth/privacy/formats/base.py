@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import codecs
+import csv
 import io
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol, TypeAlias
@@ -34,6 +36,16 @@ _MAGIC = (
 _INVALID = re.compile("[\udc80-\udcff]")
 _MOST_NULS = 0.05
 """Share of NUL bytes above which a file is no text."""
+
+
+@contextmanager
+def cells_up_to(characters: int) -> Iterator[None]:
+    """Let the csv module read cells of so many characters in the body; its limit is the whole process's."""
+    before = csv.field_size_limit(characters)
+    try:
+        yield
+    finally:
+        csv.field_size_limit(before)
 
 
 @dataclass(slots=True)

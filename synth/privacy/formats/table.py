@@ -82,7 +82,10 @@ class TableFormat:
         if binary is not None:
             yield binary
             return
-        csv.field_size_limit(base.MOST_CHARACTERS // 4)
+        with base.cells_up_to(base.MOST_CHARACTERS // 4):
+            yield from self._read(source)
+
+    def _read(self, source: Source) -> Iterator[Event]:
         lines = _Lines(source.text(""), source)
         head = next(lines, "")
         tabbed = source.path is not None and source.path.suffix.lower() in (".tsv", ".tab")
