@@ -18,8 +18,8 @@ _DATE = re.compile(r"#(?:[12]?[/.-][12][/.-](?:2|4|year)|[12][/.-][12](?:[/.-][2
 _LIKELY = 0.05
 """Probability from which a tagged word counts: a low one, because a miss costs more than a word too many."""
 _CARRIES = 0.5
-_STOPPED = 0.08
-"""Probability below which a word that is never a name, such as a greeting, is none here either."""
+_LIKELY_PLAIN = 0.15
+"""As above, for a word of the language that is nobody's name."""
 _LEAST_SCORE = 0.3
 
 
@@ -54,7 +54,8 @@ def joined(text: str, tagged: Sequence[Tagged]) -> Iterator[Name]:
             if lower in lists.title_words:
                 counts = word.probability >= _CARRIES
             else:
-                counts = carried or word.probability >= (_STOPPED if lower in lists.not_names else _LIKELY)
+                plain = word.form.known and not word.form.named and word.form.case is not Case.NUMBER
+                counts = carried or word.probability >= (_LIKELY_PLAIN if plain else _LIKELY)
             if counts:
                 runs[-1].append(word)
             elif runs[-1]:

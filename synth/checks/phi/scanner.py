@@ -34,6 +34,8 @@ _WINDOW, _MARGIN = 50_000, 2_100
 _SEPARATOR = "\n\x00\n"
 """Between fields that are scanned together: no pattern crosses a NUL."""
 
+_WITHIN_NAME = re.compile(r"[ ]|-|[,.][ ]|\.|\^{1,3}|[ ][\"“(]|[\"”)][ ]|['’]|[ ](?:of|de|la|del|the)[ ]")
+"""What stands between the parts of a name: Obara, J. "Joe" de la Cruz."""
 _BETWEEN = re.compile(r"(?!(?:and|the|for|with|from)\b)[^\W_]{3,}(?:.*[^\W_])?|\d+", re.DOTALL)
 """What is worth a finding between two others."""
 _Found = tuple[int, int, float, str, str]
@@ -166,9 +168,11 @@ def _disjoint(text: str, found: Iterable[_Found]) -> list[_Found]:
     return _merged(text, sorted([*sure, *more], key=lambda f: (f[0], -f[1], *f[2:])))
 
 
-def _is_one(entity_type: str, after: str) -> bool:
-    """Return whether findings of these types that stand side by side are one; a name's parts go by either type."""
-    return entity_type == after != UNREAD or {entity_type, after} == {"PERSON", "LOCATION"}
+def _is_one(entity_type: str, after: str, gap: str) -> bool:
+    """Return whether findings of these types with this between them are one; parts of a name go by either type."""
+    if entity_type == after and gap in (" ", "-"):
+        return entity_type != UNREAD
+    return {entity_type, after} <= {"PERSON", "LOCATION"} and _WITHIN_NAME.fullmatch(gap) is not None
 
 
 def _merged(text: str, ordered: Iterable[_Found]) -> list[_Found]:
@@ -177,7 +181,7 @@ def _merged(text: str, ordered: Iterable[_Found]) -> list[_Found]:
     for start, end, score, entity_type, recognizer in ordered:
         if kept and end <= kept[-1][1]:
             continue
-        beside = kept and _is_one(kept[-1][3], entity_type) and text[kept[-1][1] : start] in (" ", "-")
+        beside = kept and _is_one(kept[-1][3], entity_type, text[kept[-1][1] : start])
         if kept and (start < kept[-1][1] or beside):
             last = kept.pop()
             surer = min(last, (last[0], end, score, entity_type, recognizer), key=lambda f: f[2])
