@@ -13,7 +13,11 @@ from multiprocessing.connection import wait
 
 
 def open_pool(workers: int, begin: Callable[..., None], arguments: tuple[object, ...]) -> ProcessPoolExecutor:
-    """Return a pool whose processes each call ``begin(*arguments)`` once; they start now, not at the first task."""
+    """Return a pool whose processes each call ``begin(*arguments)`` once; they start now, not at the first task.
+
+    Shut it down with ``wait=True``: the interpreter waits at its exit in any case, and a pool that is then just closing
+    can end the command in a traceback (EBADF).
+    """
     pool = ProcessPoolExecutor(
         workers,
         mp_context=multiprocessing.get_context("spawn"),

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -292,6 +293,13 @@ if "--multiprocessing-fork" in sys.orig_argv:
     pathlib.Path(__file__).with_name("starting").touch()
     time.sleep(1.0)
 """
+
+
+def test_no_thread_of_the_pool_is_left_to_race_with_the_exit() -> None:
+    before = set(threading.enumerate())
+    for _ in range(3):
+        judged(("schema",), 1, 1)
+        assert set(threading.enumerate()) <= before
 
 
 def interrupted(tmp_path: Path, ready: Callable[[Path], bool], **more: str) -> tuple[int, list[str]]:

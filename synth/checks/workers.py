@@ -3,16 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import gc
-import multiprocessing
-import os
-import signal
-import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from inspect import signature
-from multiprocessing.connection import wait
 from types import TracebackType
 from typing import Self
 
@@ -21,6 +15,7 @@ from synth.checks.base import Check
 from synth.config import RunConfig
 from synth.errors import UserError
 from synth.ledger import Decided, decided
+from synth.processes import open_pool
 from synth.records import Encounter, Rejection
 
 _BATCH = 16
@@ -89,7 +84,7 @@ class CheckWorkers:
             sender.cancel()
         await asyncio.gather(*self._senders, return_exceptions=True)
         if self._pool is not None:
-            self._pool.shutdown(wait=False, cancel_futures=True)
+            self._pool.shutdown(cancel_futures=True)
 
     async def verdict(self, encounter: Encounter) -> Decided | Rejection:
         """Return the ledger's entry of an encounter that every check accepts, else its rejection.
@@ -106,20 +101,7 @@ class CheckWorkers:
         return found if isinstance(found, Rejection) else decided(encounter, found or line)
 
     def _open(self) -> ProcessPoolExecutor:
-        pool = ProcessPoolExecutor(
-            self._workers,
-            mp_context=multiprocessing.get_context("spawn"),
-            initializer=_begin,
-            initargs=(self._names, self._task.name, self._config),
-        )
-        # A worker inherits what is blocked here: Ctrl-C must not reach it before it is deaf to it.
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        try:
-            for _ in range(self._workers):
-                pool.submit(_check, [])  # loads the checks while the teacher is still being opened
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        return pool
+        return open_pool(self._workers, _load, (self._names, self._task.name, self._config))
 
     async def _send(self) -> None:
         """Give waiting encounters to the processes, a batch at a time."""
@@ -152,25 +134,12 @@ class CheckWorkers:
         raise UserError("the processes that run the checks die (out of memory?); use fewer with --workers and resume")
 
 
-def _begin(names: tuple[str, ...], task: str, config: RunConfig | None) -> None:
-    """Make this process a worker: loaded, deaf to Ctrl-C, and gone when its parent is."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+def _load(names: tuple[str, ...], task: str, config: RunConfig | None) -> None:
+    """Open the checks of this process, a worker."""
     try:
         _checks[:] = open_checks(names, load_task(task), config)
     except UserError as error:
         _unopened.append(error)  # told to whoever asks, because the pool would only print it and call itself broken
-    gc.collect()
-    gc.freeze()  # what is loaded stays, and need not be scanned for garbage
-
-
-def _end_with_parent() -> None:
-    """Leave when the parent is gone, even by kill -9, which lets it tell nobody."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        wait([parent.sentinel])
-        os._exit(0)
 
 
 def _check(lines: list[bytes]) -> list[bytes | Rejection]:

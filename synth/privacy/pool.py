@@ -83,7 +83,7 @@ def outcomes(
     except BrokenProcessPool:
         raise UserError("a process that scans has died (out of memory?); use fewer with --workers") from None
     finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+        pool.shutdown(cancel_futures=True)
 
 
 def _batches(events: Iterable[tuple[str, Event]]) -> Iterator[_Batch]:
