@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import sys
 from dataclasses import replace
@@ -119,6 +118,7 @@ def generate(
     from synth.config import read_settings, resolve_config
     from synth.console import say
     from synth.pipeline import Execution
+    from synth.processes import default_workers
     from synth.teachers.cache import default_cache_path
     from synth.teachers.select import choose_teacher
 
@@ -141,7 +141,7 @@ def generate(
         endpoints=endpoints,
         serve=chosen.serve,
         concurrency=concurrency,
-        workers=min(8, len(os.sched_getaffinity(0))) if workers is None else workers,
+        workers=default_workers() if workers is None else workers,
         timeout=timeout,
         patience=patience,
         cache=default_cache_path() if cache and preview is None else None,

@@ -54,6 +54,12 @@ class Draws:
             result[i], result[j] = result[j], result[i]
         return result
 
+    def formed(self, form: str) -> str:
+        """Return a form with a digit for each ``#``, a digit from 2 to 9 for each ``%``, and all else as it is."""
+        return "".join(
+            str(self.below(10)) if mark == "#" else str(2 + self.below(8)) if mark == "%" else mark for mark in form
+        )
+
     def normal(self) -> float:
         """Return a draw from the standard normal distribution (Box and Muller 1958)."""
         return math.sqrt(-2.0 * math.log(1.0 - self._random())) * math.cos(2.0 * math.pi * self._random())

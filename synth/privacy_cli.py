@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -218,7 +217,9 @@ def _user_errors() -> Iterator[None]:
 
 
 def _workers(asked: int | None) -> int:
-    return min(8, len(os.sched_getaffinity(0))) if asked is None else asked
+    from synth.processes import default_workers
+
+    return default_workers() if asked is None else asked
 
 
 def _tell(summary: Summary, verb: str) -> None:

@@ -12,6 +12,11 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing.connection import wait
 
 
+def default_workers() -> int:
+    """Return how many worker processes pay off where nobody says: one for each core this process may use, at most 8."""
+    return min(8, len(os.sched_getaffinity(0)))
+
+
 def open_pool(workers: int, begin: Callable[..., None], arguments: tuple[object, ...]) -> ProcessPoolExecutor:
     """Return a pool whose processes each call ``begin(*arguments)`` once; they start now, not at the first task.
 

@@ -73,20 +73,19 @@ def safe_harbor_release(
     run: Path, config: RunConfig, summary: Summary, recall: Mapping[str, Recall] | None = None
 ) -> Release:
     """Return the table of a run from its logs; ``recall`` by the letter of the class, where it was measured."""
-    from synth.checks.phi import SAFE_HARBOR, engine_versions
+    from synth.checks.phi import LETTER_OF, SAFE_HARBOR, engine_versions
 
     done = Counter(summary.findings)
     for rejection in read_rejections(run):
         action = "quarantined" if rejection.reason == QUARANTINED else "rejected"
         done.update((finding.entity_type, action) for finding in rejection.findings)
-    letters = {entity_type: row.letter for row in SAFE_HARBOR for entity_type in row.entity_types}
     by_class: Counter[tuple[str, str]] = Counter()
     for (entity_type, action), count in done.items():
-        by_class[letters.get(entity_type, _REST), action] += count
+        by_class[LETTER_OF.get(entity_type, _REST), action] += count
     kinds = catalogue().placeholders
     published: Counter[str] = Counter()
     for name, count in summary.identifiers.items():
-        published[letters.get(kinds[name].entity_type, _REST)] += count
+        published[LETTER_OF.get(kinds[name].entity_type, _REST)] += count
     rows = tuple(
         ReleaseRow(
             letter=row.letter,

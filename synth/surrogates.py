@@ -90,7 +90,7 @@ class Identity:
         make = _MAKERS.get(kind.make)
         for _ in range(_TRIES):
             if kind.make == "form":
-                found = _formed(kind.form, draws)
+                found = draws.formed(kind.form)
             elif make is not None:
                 found = make(draws)
             elif kind.make == "email":
@@ -165,12 +165,6 @@ class Identity:
 
 
 # -- makers
-
-
-def _formed(form: str, draws: Draws) -> str:
-    return "".join(
-        str(draws.below(10)) if mark == "#" else str(2 + draws.below(8)) if mark == "%" else mark for mark in form
-    )
 
 
 def _city(draws: Draws) -> str:

@@ -149,12 +149,14 @@ def held_out_recall(scanner: Scanner) -> HeldOut | None:
     corpus = held_out()
     if corpus is None:
         return None
+    found = [
+        [Hit(hit.start, hit.end, hit.entity_type) for hit in scanner.text(document.text)]
+        for document in corpus.documents
+    ]
     counts: dict[str, Counter[str]] = {"total": Counter(), "whole": Counter()}
-    for document in corpus.documents:
-        hits = [Hit(hit.start, hit.end, hit.entity_type) for hit in scanner.text(document.text)]
-        for span in document.spans:
-            counts["total"][CLASSES[span.label]] += 1
-            counts["whole"][CLASSES[span.label]] += _whole(span, hits)
+    for row in measure(corpus, found).classes:
+        counts["total"][CLASSES[row.label]] += row.whole.total
+        counts["whole"][CLASSES[row.label]] += row.whole.found
     return HeldOut(
         sha256=corpus.sha256,
         documents=len(corpus.documents),

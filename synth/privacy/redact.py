@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from synth.errors import UserError
-from synth.privacy.documents import BadRecord, Document, Event
-from synth.privacy.files import STDIN, Input, find_inputs, opened, refuse_input, written_whole
+from synth.privacy.documents import BadRecord
+from synth.privacy.files import STDIN, find_inputs, opened, refuse_input, written_whole
 from synth.privacy.formats import format_named
-from synth.privacy.formats.base import Source
 from synth.privacy.pool import Job, outcomes
 from synth.privacy.replacing import Manner, Replacing
-from synth.privacy.scan import Fields, load_model
+from synth.privacy.scan import Fields, events_in, load_model
 from synth.privacy.scanning import EVERYTHING, ScanSettings
 from synth.privacy.summary import Reporter, Summary
 
@@ -56,7 +55,7 @@ def redact(request: RedactRequest, notify: Callable[[str], None]) -> Summary:
     # Surrogates depend on a document's id, and a text's is its name: the same text has the same ones wherever it lies.
     with opened(replace(file, name="")) as source, written_whole(request.out) as out:
         writer = format_named(file.format).writer(source, out)
-        for name, event, outcome in outcomes(_events(file, source, fields), job, request.workers):
+        for name, event, outcome in outcomes(events_in(file, source, fields), job, request.workers):
             if isinstance(event, BadRecord):
                 reporter.tell(name, event)
                 continue
@@ -67,8 +66,3 @@ def redact(request: RedactRequest, notify: Callable[[str], None]) -> Summary:
         writer.finish()
         fields.check()
     return summary
-
-
-def _events(file: Input, source: Source, fields: Fields) -> Iterator[tuple[str, Event]]:
-    for event in format_named(file.format).read(source):
-        yield file.name, fields.of(event) if isinstance(event, Document) else event

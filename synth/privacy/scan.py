@@ -11,8 +11,9 @@ from typing import BinaryIO
 
 from synth.errors import UserError
 from synth.privacy.documents import BadRecord, Document, Event, Found, Value
-from synth.privacy.files import Inputs, find_inputs, opened, refuse_input, written_whole
+from synth.privacy.files import Input, Inputs, find_inputs, opened, refuse_input, written_whole
 from synth.privacy.formats import format_named
+from synth.privacy.formats.base import Source
 from synth.privacy.pool import Job, outcomes
 from synth.privacy.scanning import EVERYTHING, ScanSettings, find_values
 from synth.privacy.summary import Reporter, Summary
@@ -93,8 +94,13 @@ def events_of(inputs: Inputs, fields: Fields) -> Iterator[tuple[str, Event]]:
     """Yield what the readers give for each input, with its name, opening one file at a time."""
     for file in inputs.files:
         with opened(file) as source:
-            for event in format_named(file.format).read(source):
-                yield file.name, fields.of(event) if isinstance(event, Document) else event
+            yield from events_in(file, source, fields)
+
+
+def events_in(file: Input, source: Source, fields: Fields) -> Iterator[tuple[str, Event]]:
+    """Yield what the reader gives for one open input, with its name."""
+    for event in format_named(file.format).read(source):
+        yield file.name, fields.of(event) if isinstance(event, Document) else event
 
 
 def load_model(settings: ScanSettings) -> None:

@@ -6,10 +6,9 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from synth.checks.phi import SAFE_HARBOR
+from synth.checks.phi import LETTER_OF, SAFE_HARBOR
 from synth.privacy.documents import BadRecord, Document, Found
 
-_LETTER_OF = {entity: row.letter for row in SAFE_HARBOR for entity in row.entity_types}
 _REPORTED = 20
 """Bad records of one file that are told one by one."""
 
@@ -39,7 +38,7 @@ class Summary:
         self.documents += document.begins
         self.words += words
         self.findings.update(found.entity_type for found in findings)
-        letters = {_LETTER_OF.get(found.entity_type, "-") for found in findings} - self._letters
+        letters = {LETTER_OF.get(found.entity_type, "-") for found in findings} - self._letters
         self.with_findings += bool(letters) and not self._letters
         self.concerned.update(letters)
         self._letters |= letters
@@ -59,7 +58,7 @@ class Summary:
             lines.append(f"{_many(self.found, 'finding')} in {_many(self.with_findings, 'document')}")
             lines.append(f"\n{'Safe Harbor class':<68} {verb:>9} {'documents':>10}")
             rows = [(row.letter, row.title, row.entity_types) for row in SAFE_HARBOR]
-            other = tuple(entity for entity in self.findings if entity not in _LETTER_OF)
+            other = tuple(entity for entity in self.findings if entity not in LETTER_OF)
             for letter, title, entities in [*rows, ("-", "no class: " + ", ".join(sorted(other)), other)]:
                 count = sum(self.findings[entity] for entity in entities)
                 if count:

@@ -30,7 +30,7 @@ _MONTHS = (
 def surrogate(text: str, entity_type: str, secret: str, *, numeric: bool = False) -> str:
     """Return what stands for a found text; digits alone for a number."""
     draws = Draws("surrogate", secret, entity_type, " ".join(text.split()).casefold())
-    made = _formed("#" * len(text) if numeric else _form(text, entity_type, draws), draws)
+    made = draws.formed("#" * len(text) if numeric else _form(text, entity_type, draws))
     return made.lower() if text.islower() and entity_type in ("PERSON", "LOCATION", "DATE_TIME") else made
 
 
@@ -68,12 +68,6 @@ def _date(text: str, draws: Draws) -> str:
     if slashed:
         return f"{month:02}{slashed[1]}{day:02}{slashed[1]}{str(year)[-len(slashed[2]) :]}"
     return f"{_MONTHS[month - 1]} {day}" + (f", {year}" if _YEAR.search(text) else "")
-
-
-def _formed(form: str, draws: Draws) -> str:
-    return "".join(
-        str(draws.below(10)) if mark == "#" else str(2 + draws.below(8)) if mark == "%" else mark for mark in form
-    )
 
 
 def _faked(what: str, draws: Draws) -> str:

@@ -8,10 +8,11 @@ bounds those.
 
 from synth.checks.phi.check import PhiCheck, strings
 from synth.checks.phi.evidence import WEAK
-from synth.checks.phi.safe_harbor import SAFE_HARBOR, SafeHarborClass
+from synth.checks.phi.safe_harbor import LETTER_OF, SAFE_HARBOR, SafeHarborClass
 from synth.checks.phi.scanner import Scanner, engine_versions, scan_fields, scan_text, scanner
 
 __all__ = [
+    "LETTER_OF",
     "SAFE_HARBOR",
     "WEAK",
     "PhiCheck",

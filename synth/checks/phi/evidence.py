@@ -12,6 +12,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from synth.checks.phi.sieve import fields
 from synth.checks.phi.tagger import Tagged, tagger
 
 Hit = tuple[int, int, float]
@@ -46,7 +47,7 @@ class Field:
 def judged(text: str, found: Mapping[str, Sequence[Hit]]) -> list[Field]:
     """Return the fields of a text, each judged by itself, by the hits of sure rules."""
     places = sorted({start for hits in found.values() for start, _, score in hits if score >= SURE})
-    fields: list[Field] = []
+    judgements: list[Field] = []
     for start, end in _fields(text):
         sure = bisect_left(places, end) - bisect_left(places, start)
         tagged: tuple[Tagged, ...] = ()
@@ -55,20 +56,15 @@ def judged(text: str, found: Mapping[str, Sequence[Hit]]) -> list[Field]:
             nearly = sum(word.probability >= _NEARLY_SURE for word in likely)
             if _per_hundred(sure + nearly, end - start) >= _ENOUGH:
                 tagged = tuple(likely)
-        fields.append(Field(start, end, tagged, backed=bool(tagged)))
-    return fields
+        judgements.append(Field(start, end, tagged, backed=bool(tagged)))
+    return judgements
 
 
 def _fields(text: str) -> Iterator[tuple[int, int]]:
     """Yield start and end of each field, without the line breaks beside the NULs that part them."""
-    start = 0
-    while True:
-        cut = text.find("\x00", start)
-        end = len(text) if cut < 0 else cut
-        yield start + (start > 0 and text.startswith("\n", start)), end - (cut >= 0 and text.endswith("\n", start, end))
-        if cut < 0:
-            return
-        start = cut + 1
+    for start, end in fields(text):
+        before, after = start > 0, end < len(text)
+        yield start + (before and text.startswith("\n", start)), end - (after and text.endswith("\n", start, end))
 
 
 def _per_hundred(count: int, length: int) -> float:

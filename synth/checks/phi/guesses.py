@@ -78,7 +78,11 @@ def _entity_type(words: Sequence[Form]) -> str:
     if any(word.case is Case.NUMBER or word.lower in lexicon().number_words for word in words):
         streets = any(word.lower in lexicon().place_nouns for word in words)
         return "LOCATION" if streets else "OTHER_ID"
-    place = any(word.lower in lexicon().place_nouns for word in words[1:]) or all(
+    return "LOCATION" if is_place(words) else "PERSON"
+
+
+def is_place(words: Sequence[Form]) -> bool:
+    """Return whether words are a place by themselves: one ends in a place's noun, or they are in its lists alone."""
+    return any(word.lower in lexicon().place_nouns for word in words[1:]) or all(
         word.place and not word.given and not word.surname for word in words
     )
-    return "LOCATION" if place else "PERSON"

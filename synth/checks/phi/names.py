@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from synth.checks.phi.evidence import Field
-from synth.checks.phi.guesses import Name, joined
+from synth.checks.phi.guesses import Name, is_place, joined
 from synth.checks.phi.lexicon import lexicon
 from synth.checks.phi.tokens import Case, Form, Token, lines_of, lines_with, tokens
 
@@ -208,13 +208,11 @@ def _goes_on(text: str, line: Sequence[Token], at: int) -> bool:
 def _name(text: str, line: Sequence[Token], first: int, last: int) -> Name:
     run = line[first : last + 1]
     before = line[first - 1].form.lower if first else ""
-    place = any(t.form.lower in lexicon().place_nouns for t in run[1:])
-    place = place or (
+    place = is_place([t.form for t in run]) or (
         before in lexicon().place_slots
         and before not in ("by", "to", "from", "via")
         and not any(t.form.given for t in run)
     )
-    place = place or all(t.form.place and not t.form.given and not t.form.surname for t in run)
     start, end = run[0].start, run[-1].end
     if run[-1].form.case is Case.INITIAL and text[end : end + 1] == ".":
         end += 1

@@ -70,3 +70,5 @@ SAFE_HARBOR: tuple[SafeHarborClass, ...] = (
     ),
 )
 """In the order of the rule, A to R."""
+LETTER_OF = {entity_type: row.letter for row in SAFE_HARBOR for entity_type in row.entity_types}
+"""Letter of the class that an entity type belongs to."""

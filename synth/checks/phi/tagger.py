@@ -1,7 +1,7 @@
 """A small statistical tagger of identifiers: logistic regression over a word, its neighbours and the word lists.
 
 It adds what the rules miss in a text that is known to be about somebody; alone it decides nothing. Its weights were
-fitted by ``tools/phi_tagger.py`` on hand-written development documents that share no author with the held-out set.
+fitted by ``tools/phi/tagger.py`` on hand-written development documents that share no author with the held-out set.
 Features are hashed into a table (the hashing trick, Weinberger et al., ICML 2009), so that a text is a few dozen array
 operations; the table is kept as text, an index and a weight a line.
 """
@@ -9,7 +9,6 @@ operations; the table is kept as text, an index and a weight a line.
 from __future__ import annotations
 
 import gzip
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
@@ -19,7 +18,7 @@ from typing import TYPE_CHECKING
 from zlib import crc32
 
 from synth.checks.phi.lexicon import lexicon
-from synth.checks.phi.tokens import SENTENCE_END, UNIT, Case, Form, form, number_form
+from synth.checks.phi.tokens import SENTENCE_END, TAG, UNIT, Case, Form, form, number_form
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
 
 _FILE = Path(__file__).resolve().parent / "lexicon" / "tagger.txt.gz"
 BITS = 18
-_TAG = re.compile(r"[\t ]*\[[A-Za-z_ ]{1,30}\]", re.MULTILINE)
 _KEPT = 200_000
 _LONGEST = 64
 """Characters of a word or number; longer runs are neither."""
@@ -132,7 +130,7 @@ Written = tuple[int, int, Unit]
 
 def units(text: str, start: int, end: int, look: Callable[[str], Unit]) -> list[Written]:
     """Return start, end and unit of each word and number in a stretch of text, but for speakers' roles."""
-    roles = [hit.span() for hit in _TAG.finditer(text, start, end)] if "[" in text else []
+    roles = [hit.span() for hit in TAG.finditer(text, start, end)] if "[" in text else []
     found = []
     at = 0
     for hit in UNIT.finditer(text, start, end):

@@ -23,7 +23,7 @@ UNIT = re.compile(f"{_NUMBER.pattern}|{_WORD.pattern}")
 _LONGEST = 30
 """Letters of a word that may still be a name."""
 _DIGITS, _CAPITALS, _SMALL = re.compile(r"\d+"), re.compile(r"[A-Z]+"), re.compile(r"[^\W\d_A-Z]+")
-_TAG = re.compile(r"[\t ]*\[[A-Za-z_ ]{1,30}\]")
+TAG = re.compile(r"[\t ]*\[[A-Za-z_ ]{1,30}\]")
 """A speaker's role before a turn."""
 SENTENCE_END = '.?!:;|•·*>–—"“”([{}/\\^&#+=-'
 
@@ -137,7 +137,7 @@ def lines_with(text: str, start: int, end: int, wanted: Callable[[Form], bool]) 
 
 def tokens(text: str, start: int, end: int) -> list[Token]:
     """Return the words of a line, but for a speaker's role before it."""
-    tag = _TAG.match(text, start, end)
+    tag = TAG.match(text, start, end)
     first = tag.end() if tag else start
     found = []
     for hit in _WORD.finditer(text, first, end):

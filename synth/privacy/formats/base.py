@@ -6,14 +6,16 @@ import codecs
 import csv
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
-from typing import BinaryIO, Protocol, TypeAlias
+from typing import BinaryIO, Protocol, TypeAlias, TypeVar
 
 from synth.privacy.documents import BadRecord, Document, Event
 
+_Reader = TypeVar("_Reader")
 Stream: TypeAlias = "io.BufferedReader[io.FileIO]"
 MOST_CHARACTERS = 64 << 20
 """Longest record, in code points; a longer one is counted as bad."""
@@ -107,6 +109,25 @@ def not_text(source: Source) -> BadRecord | None:
     return None
 
 
+def of_text(read: Callable[[_Reader, Source], Iterator[Event]]) -> Callable[[_Reader, Source], Iterator[Event]]:
+    """Make a reader of text say why an input is none, where it is none, in place of reading it."""
+
+    @wraps(read)
+    def checked(reader: _Reader, source: Source) -> Iterator[Event]:
+        binary = not_text(source)
+        if binary is not None:
+            yield binary
+            return
+        yield from read(reader, source)
+
+    return checked
+
+
+def undecodable(number: int, source: Source) -> BadRecord:
+    """Return what is said of a record in which bytes could not be decoded."""
+    return BadRecord(number, f"invalid {source.encoding}", "read with U+FFFD in its place")
+
+
 def _invalid(data: bytes) -> bool:
     decoder = codecs.getincrementaldecoder("utf-8")()
     try:
@@ -125,6 +146,12 @@ def mended(text: str, source: Source) -> tuple[str, bool]:
     return text, "\ufffd" in text
 
 
-def text_out(source: Source, out: BinaryIO) -> io.TextIOWrapper:
-    """Return a file to write text to in the encoding of the input, as it is."""
-    return io.TextIOWrapper(out, encoding=source.encoding, errors="replace", newline="", write_through=True)
+class TextWriter:
+    """What the writers of text share: a file to write text to in the encoding of the input, as it is."""
+
+    def __init__(self, source: Source, out: BinaryIO) -> None:
+        self._out = io.TextIOWrapper(out, encoding=source.encoding, errors="replace", newline="", write_through=True)
+
+    def finish(self) -> None:
+        """Hand the file back to whoever opened it."""
+        self._out.detach()

@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from synth.privacy.documents import BadRecord, Document, Event
 from synth.privacy.formats import base
-from synth.privacy.formats.base import Source, Writer, mended, not_text, text_out
+from synth.privacy.formats.base import Source, TextWriter, Writer, mended, of_text, undecodable
 from synth.privacy.formats.json_lines import dump_json, parse_json, record, too_long, unread
 
 _INDENT = re.compile(r"^[\[{]\r?\n([ \t]+)")
@@ -25,17 +25,14 @@ class _File:
 class JsonFormat:
     """The items of an array are documents, by ``id`` or by position from 1; any other value is one document."""
 
+    @of_text
     def read(self, source: Source) -> Iterator[Event]:
         """Yield the documents of the file; a file that is no JSON is scanned as text and counted."""
-        binary = not_text(source)
-        if binary is not None:
-            yield binary
-            return
         stream = source.text("\n")
         raw, damaged = mended(stream.read(base.MOST_CHARACTERS + 1), source)
         if damaged:
             line = raw[: raw.index("\ufffd")].count("\n") + 1
-            yield BadRecord(line, f"invalid {source.encoding}", "read with U+FFFD in its place")
+            yield undecodable(line, source)
         if len(raw) > base.MOST_CHARACTERS:
             yield too_long(0)
             while raw:
@@ -61,9 +58,9 @@ class JsonFormat:
         return _JsonWriter(source, out)
 
 
-class _JsonWriter:
+class _JsonWriter(TextWriter):
     def __init__(self, source: Source, out: BinaryIO) -> None:
-        self._out = text_out(source, out)
+        super().__init__(source, out)
         self._file: _File | None = None
         self._changed = False
 
@@ -84,4 +81,4 @@ class _JsonWriter:
                 end = raw[len(raw.rstrip()) :]
                 raw = dump_json(self._file.root[0], raw, indent[1] if indent else None) + end
             self._out.write(raw)
-        self._out.detach()
+        super().finish()

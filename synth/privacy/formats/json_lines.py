@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from synth.privacy.documents import BadRecord, Document, Event, Slot, Value
 from synth.privacy.formats import base
-from synth.privacy.formats.base import Source, Writer, mended, not_text, text_out
+from synth.privacy.formats.base import Source, TextWriter, Writer, mended, of_text, undecodable
 from synth.privacy.walk import safe_id, walk
 
 
@@ -23,12 +23,9 @@ class _Line:
 class JsonLinesFormat:
     """Every string and number of a line is a value; ``id`` names the document, else the number of its line does."""
 
+    @of_text
     def read(self, source: Source) -> Iterator[Event]:
         """Yield a document for each line that is not blank; a line that is no JSON is scanned as text and counted."""
-        binary = not_text(source)
-        if binary is not None:
-            yield binary
-            return
         stream = source.text("\n")
         number = 0
         while raw := stream.readline(base.MOST_CHARACTERS):
@@ -43,7 +40,7 @@ class JsonLinesFormat:
                 continue
             raw, damaged = mended(raw, source)
             if damaged:
-                yield BadRecord(number, f"invalid {source.encoding}", "read with U+FFFD in its place")
+                yield undecodable(number, source)
             if raw.strip():
                 yield from _parsed(raw, number)
 
@@ -114,10 +111,7 @@ def dump_json(value: object, raw: str, indent: int | str | None = None) -> str:
     return text
 
 
-class _LinesWriter:
-    def __init__(self, source: Source, out: BinaryIO) -> None:
-        self._out = text_out(source, out)
-
+class _LinesWriter(TextWriter):
     def write(self, document: Document, changes: dict[int, str]) -> None:
         """Write a line."""
         line = document.payload
@@ -128,7 +122,3 @@ class _LinesWriter:
         document.change(changes)
         end = line.raw[len(line.raw.rstrip("\r\n")) :]
         self._out.write(dump_json(line.root[0], line.raw) + end)
-
-    def finish(self) -> None:
-        """Hand the file back to whoever opened it."""
-        self._out.detach()

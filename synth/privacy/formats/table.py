@@ -11,7 +11,7 @@ from typing import BinaryIO, TextIO
 
 from synth.privacy.documents import BadRecord, Document, Event, Slot, Value
 from synth.privacy.formats import base
-from synth.privacy.formats.base import Source, Writer, mended, not_text, text_out
+from synth.privacy.formats.base import Source, TextWriter, Writer, mended, of_text, undecodable
 from synth.privacy.formats.json_lines import unread
 from synth.privacy.walk import is_suspect, names_in, safe_id
 
@@ -59,8 +59,7 @@ class _Lines:
 
     def damage(self, line: int) -> list[BadRecord]:
         """Return what is to be said of bytes in the current row that could not be decoded."""
-        reason = f"invalid {self._source.encoding}"
-        return [BadRecord(line, reason, "read with U+FFFD in its place")] if self.damaged else []
+        return [undecodable(line, self._source)] if self.damaged else []
 
     def row(self) -> str:
         """Return the text of the row that was read, and forget it."""
@@ -73,15 +72,12 @@ class _Lines:
 class TableFormat:
     """The first row names the columns; a column ``id`` names the rows, else their number does, from 1 below it."""
 
+    @of_text
     def read(self, source: Source) -> Iterator[Event]:
         """Yield the header where a name in it looks like an identifier, then a document for each row.
 
         A row with more or fewer cells than the header is scanned and counted as bad.
         """
-        binary = not_text(source)
-        if binary is not None:
-            yield binary
-            return
         with base.cells_up_to(base.MOST_CHARACTERS // 4):
             yield from self._read(source)
 
@@ -182,10 +178,7 @@ def _document(header: _Header, cells: list[str], number: int, raw: str, delimite
     return Document(safe_id(written, number), tuple(values), tuple(slots), row)
 
 
-class _TableWriter:
-    def __init__(self, source: Source, out: BinaryIO) -> None:
-        self._out = text_out(source, out)
-
+class _TableWriter(TextWriter):
     def write(self, document: Document, changes: dict[int, str]) -> None:
         """Write a row."""
         row = document.payload
@@ -202,10 +195,6 @@ class _TableWriter:
             quoting=csv.QUOTE_ALL if _all_quoted(row) else csv.QUOTE_MINIMAL,
         )
         write.writerow(row.cells)
-
-    def finish(self) -> None:
-        """Hand the file back to whoever opened it."""
-        self._out.detach()
 
 
 def _all_quoted(row: _Row) -> bool:

@@ -5,20 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from synth.privacy.documents import BadRecord, Document, Event, Value
-from synth.privacy.formats.base import Source, Writer, mended, not_text, text_out
+from synth.privacy.documents import Document, Event, Value
+from synth.privacy.formats.base import Source, TextWriter, Writer, mended, of_text, undecodable
 from synth.privacy.scanning import CONTEXT, PIECE, cut
 
 
 class TextFormat:
     """A text file is one document with one field, ``text``; offsets are code points from its beginning."""
 
+    @of_text
     def read(self, source: Source) -> Iterator[Event]:
         """Yield the pieces of the text."""
-        binary = not_text(source)
-        if binary is not None:
-            yield binary
-            return
         stream = source.text("\n")
         text, before, offset, line, begins = "", "", 0, 1, True
         while True:
@@ -27,7 +24,7 @@ class TextFormat:
                 more, damaged = mended(more, source)
                 if damaged:
                     first = line + text.count("\n") + more[: more.index("\ufffd")].count("\n")
-                    yield BadRecord(first, f"invalid {source.encoding}", "read with U+FFFD in its place")
+                    yield undecodable(first, source)
                 text += more
             end = cut(text, 0, PIECE)
             piece = text[:end]
@@ -44,14 +41,7 @@ class TextFormat:
         return _TextWriter(source, out)
 
 
-class _TextWriter:
-    def __init__(self, source: Source, out: BinaryIO) -> None:
-        self._out = text_out(source, out)
-
+class _TextWriter(TextWriter):
     def write(self, document: Document, changes: dict[int, str]) -> None:
         """Write a piece."""
         self._out.write(changes.get(0, document.values[0].text))
-
-    def finish(self) -> None:
-        """Hand the file back to whoever opened it."""
-        self._out.detach()
