@@ -170,7 +170,7 @@ async def _commit_candidates(
     try:
         async with checks:
             log = execution.out.with_name(execution.out.name + ".vllm.log")
-            teacher = await open_teacher(_request(config, execution, pack, task, log))
+            teacher = await open_teacher(_request(config, execution, pack, task, log, run.constrained))
 
             async def decide(index: int) -> Decided:
                 candidate = Candidate(sample_scenario(pack, config.seed, index))
@@ -183,6 +183,7 @@ async def _commit_candidates(
             gc.freeze()
             room = window(execution.concurrency * max(1, len(execution.endpoints)))
             try:
+                run.begin(teacher.constrained)
                 entries = in_order(decide, run.position, config.n, execution.max_candidates, room)
                 async with aclosing(entries):
                     async for entry in entries:
@@ -198,13 +199,16 @@ async def _commit_candidates(
         raise CandidateBudgetSpent(_shortfall(run.position, config.n))
 
 
-def _request(config: RunConfig, execution: Execution, pack: Pack, task: Task, log: Path) -> TeacherRequest:
+def _request(
+    config: RunConfig, execution: Execution, pack: Pack, task: Task, log: Path, constrained: bool | None = None
+) -> TeacherRequest:
     return TeacherRequest(
         task=task,
         pack=pack,
         seed=config.seed,
         teacher=config.teacher,
         endpoints=execution.endpoints,
+        constrained=constrained,
         serve=execution.serve,
         concurrency=execution.concurrency,
         timeout=execution.timeout,
@@ -256,7 +260,7 @@ def _finish(run: RunDir, config: RunConfig, manifest: Manifest, task: Task, pack
     release = safe_harbor_release(run.path, config, summary, _recall(config))
     write_card(run.path, config, manifest, counts, summary, task, pack, release)
     write_report(run.path, config, counts, summary, release)
-    run.complete(manifest, counts)
+    run.complete(counts)
 
 
 def _recall(config: RunConfig) -> Mapping[str, Recall] | None:

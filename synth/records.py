@@ -319,5 +319,8 @@ class Manifest(Record):
     target_accepted: int
     identities: IdentityMode = "placeholder"
     """What the published files hold where the logs hold placeholders."""
+    constrained: bool | None = None
+    """Whether the teacher's servers decode under the schemas, as its probe found before the first candidate; None
+    before that, and for a teacher without a server."""
     counts: Counts | None
     """Known once the run is complete."""

@@ -103,6 +103,6 @@ def safe_harbor_release(
         checked="phi" in config.checks,
         rows=rows,
         placeholders=tuple(sorted(summary.identifiers.items(), key=lambda item: (-item[1], item[0]))),
-        versions=engine_versions(),
+        versions=engine_versions(config.phi.model),
         model=config.phi.model,
     )

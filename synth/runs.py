@@ -71,6 +71,7 @@ class RunDir:
         damaged, or it is a folder of something else.
         """
         self.path = path
+        self._manifest = manifest
         try:
             path.mkdir(parents=True, exist_ok=True)
             self._lock = (path / ".lock").open("w")
@@ -90,7 +91,7 @@ class RunDir:
             raise
         if not self.was_complete:
             write_atomically(path / "config.yaml", config_yaml)
-            write_atomically(path / "manifest.json", manifest.model_dump_json(indent=2) + "\n")
+            self._write_manifest()
         self._logs: dict[str, IO[bytes]] = {name: (path / name).open("ab") for name in (ENCOUNTERS, REJECTIONS)}
 
     def _take_up(self, manifest: Manifest) -> bool:
@@ -115,6 +116,7 @@ class RunDir:
                 f"{self.path} is a run of {before.target_accepted:,} accepted encounters; "
                 f"ask for at least that many, or choose another --out"
             )
+        self._manifest = manifest.model_copy(update={"constrained": before.constrained})
         asked = (manifest.target_accepted, manifest.identities)
         return before.status == "complete" and (before.target_accepted, before.identities) == asked
 
@@ -127,6 +129,17 @@ class RunDir:
         if position.accepted > target:
             raise UserError(f"{self.path} holds {position.accepted:,} accepted encounters, more than {target:,}")
         return position
+
+    @property
+    def constrained(self) -> bool | None:
+        """What the run began with (see ``Teacher.constrained``); None where that is still open."""
+        return self._manifest.constrained
+
+    def begin(self, constrained: bool | None) -> None:
+        """Record what decoding the candidates are written with, before the first of them is committed."""
+        if constrained != self._manifest.constrained:
+            self._manifest = self._manifest.model_copy(update={"constrained": constrained})
+            self._write_manifest()
 
     def commit(self, entry: Decided) -> None:
         """Append a decided candidate to its log; candidates come in index order.
@@ -143,10 +156,13 @@ class RunDir:
         log.flush()
         self.position.add(entry)
 
-    def complete(self, manifest: Manifest, counts: Counts) -> None:
+    def complete(self, counts: Counts) -> None:
         """Write the manifest of a complete run; the last thing that happens to a run."""
-        final = manifest.model_copy(update={"status": "complete", "counts": counts})
-        write_atomically(self.path / "manifest.json", final.model_dump_json(indent=2) + "\n")
+        self._manifest = self._manifest.model_copy(update={"status": "complete", "counts": counts})
+        self._write_manifest()
+
+    def _write_manifest(self) -> None:
+        write_atomically(self.path / "manifest.json", self._manifest.model_dump_json(indent=2) + "\n")
 
     def close(self) -> None:
         """Flush the logs to the disk and let others write."""

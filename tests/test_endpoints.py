@@ -7,6 +7,7 @@ import random
 import threading
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from itertools import count
 
@@ -263,6 +264,37 @@ def test_where_one_does_not_constrain_decoding_none_is_asked_to(decoding: str) -
                 assert not any("response_format" in sent for sent in server.bodies[before:])
 
         with_teacher([able, unable], work)
+
+
+def test_a_run_keeps_to_what_it_began_with() -> None:
+    with FakeServer() as able, FakeServer(decoding="ignores") as unable:
+
+        async def free(teacher: ServerTeacher) -> None:
+            assert await teacher.probe(began=False) is False
+            assert teacher.notice == "decoding is not constrained, as this run began"
+            assert isinstance(await written(teacher, scenario(0)), Encounter)
+            assert not any("response_format" in sent for sent in able.bodies)
+
+        async def constrained(teacher: ServerTeacher) -> None:
+            assert await teacher.probe(began=True) is True
+
+        async def mixed(teacher: ServerTeacher) -> None:
+            with pytest.raises(UserError, match=f"began with constrained decoding, but .*{unable.endpoint} ignores"):
+                await teacher.probe(began=True)
+
+        with_teacher([able], free)
+        with_teacher([able], constrained)
+        with_teacher([able, unable], mixed)
+
+
+def test_faults_that_pass_are_not_taken_for_a_server_that_cannot(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server_teacher, "_PROVING", replace(QUICK, tries=6))
+    with FakeServer(faults=["error", "garbage", "no_choices", "disconnect", "error"]) as server:
+
+        async def work(teacher: ServerTeacher) -> None:
+            assert await teacher.probe() is True
+
+        with_teacher([server], work)
 
 
 def test_where_one_lacks_the_model_it_is_named() -> None:

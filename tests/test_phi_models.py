@@ -18,7 +18,9 @@ from synth.checks.phi import SAFE_HARBOR, Scanner, engine_versions, scanner
 from synth.checks.phi.engine import engine
 from synth.checks.phi.model_labels import Span, entity_types, identifiers
 from synth.checks.phi.models import entities, load, locate
+from synth.config import PhiConfig, RunConfig, TeacherConfig
 from synth.errors import UserError
+from synth.pipeline import Execution, generate
 
 WORDS = "i saw mr the knee hurts and was fine in may again dr with no pain ward ok ##onkwo zed . , - : {".split()  # noqa: SIM905
 LABELS = {0: "O", 1: "B-PATIENT", 2: "I-HOSP"}
@@ -351,3 +353,18 @@ def test_every_label_leads_to_an_entity_type_of_the_check() -> None:
 )
 def test_what_a_label_keeps(label: str, text: str, kept: bool) -> None:
     assert bool(identifiers(text, [(0, len(text), label, 0.9)])) == kept
+
+
+def test_the_card_of_a_run_names_the_model_and_its_weights(spacy_model: str, tmp_path: Path) -> None:
+    config = RunConfig(
+        specialty="endocrinology",
+        n=1,
+        seed=1,
+        teacher=TeacherConfig(name="simulator"),
+        phi=PhiConfig(model=spacy_model, policy="redact"),
+    )
+    generate(config, Execution(out=tmp_path / "run", max_candidates=20))
+    digest = engine_versions(spacy_model)["model sha256"]
+    card = (tmp_path / "run" / "README.md").read_text()
+    assert f"model sha256 {digest}" in card
+    assert f"named-entity model {spacy_model}" in card

@@ -30,11 +30,13 @@ class UnevenTeacher:
     ) -> None:
         self.identity = TeacherIdentity(name="simulator", model=None, revision=None)
         self.attempts = 1
+        self.constrained: bool | None = None
         self.traffic = Traffic()
         self.calls: list[int] = []
         self.under_way = 0
         self.most_under_way = 0
         self.closed = False
+        self.began: bool | None = None
         self._fail_at = fail_at
         self._reject = reject
 
@@ -64,7 +66,8 @@ def run(
     concurrency: int = 8,
     budget: int = 500,
 ) -> Position:
-    async def opened(_request: TeacherRequest) -> UnevenTeacher:
+    async def opened(request: TeacherRequest) -> UnevenTeacher:
+        teacher.began = request.constrained
         return teacher
 
     monkeypatch.setattr(pipeline, "open_teacher", opened)
@@ -106,6 +109,21 @@ def test_a_teacher_that_goes_away_leaves_a_run_that_resumes_to_the_same_bytes(
     run(tmp_path / "broken", monkeypatch, again)
     assert min(again.calls) == 17
     assert all_bytes(tmp_path / "broken") == all_bytes(tmp_path / "whole")
+
+
+def test_a_resumed_run_tells_its_teacher_what_decoding_it_began_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = UnevenTeacher(fail_at=25)
+    first.constrained = True
+    with pytest.raises(TeacherUnavailable):
+        run(tmp_path / "run", monkeypatch, first)
+    assert first.began is None
+    assert read_manifest(tmp_path / "run").constrained is True
+    second = UnevenTeacher()
+    second.constrained = True
+    run(tmp_path / "run", monkeypatch, second)
+    assert second.began is True
 
 
 def test_extending_a_run_gives_the_bytes_of_the_longer_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

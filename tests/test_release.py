@@ -37,6 +37,7 @@ class LeakyTeacher:
     def __init__(self, fail_at: int | None = None, attempts: int = 1) -> None:
         self.identity = TeacherIdentity(name="simulator", model=None, revision=None)
         self.attempts = attempts
+        self.constrained = None
         self.traffic = Traffic()
         self.calls = 0
         self._fail_at = fail_at

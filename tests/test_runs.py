@@ -94,6 +94,21 @@ def test_a_run_in_which_nothing_was_decided_may_begin_again_with_other_settings(
     assert read_manifest(tmp_path / "run").seed == 2
 
 
+def test_what_decoding_a_run_began_with_is_remembered_once_something_was_decided(tmp_path: Path) -> None:
+    run = write(tmp_path / "run", 10, 0)
+    assert run.constrained is None
+    run.begin(constrained=True)
+    run.close()
+    again = write(tmp_path / "run", 10, 1)
+    assert again.constrained is None  # nothing was decided with it
+    again.begin(constrained=False)
+    again.close()
+    resumed = RunDir(tmp_path / "run", manifest(), "")
+    assert resumed.constrained is False
+    resumed.close()
+    assert read_manifest(tmp_path / "run").constrained is False
+
+
 def test_resume_refuses_fewer_than_the_run_is_for(tmp_path: Path) -> None:
     write(tmp_path / "run", 10, 1).close()
     with pytest.raises(UserError, match="run of 10 accepted"):
@@ -133,7 +148,7 @@ def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
 def test_complete_is_remembered_and_a_larger_n_opens_the_run_again(tmp_path: Path) -> None:
     run = write(tmp_path / "run", 6, 9)
     counts = Counts(candidates=9, accepted=6, rejected=3, reasons={}, splits={})
-    run.complete(manifest(6), counts)
+    run.complete(counts)
     run.close()
     again = RunDir(tmp_path / "run", manifest(6), "")
     assert again.was_complete

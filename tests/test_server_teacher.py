@@ -302,6 +302,7 @@ def request(endpoints: tuple[str, ...], told: list[str]) -> TeacherRequest:
         seed=0,
         teacher=TeacherConfig(name="server", model="fake-1"),
         endpoints=endpoints,
+        constrained=None,
         serve=None,
         concurrency=2,
         timeout=5.0,

@@ -112,7 +112,7 @@ def test_a_complete_run_of_the_simulator(tmp_path: Path, monkeypatch: pytest.Mon
     run = RunDir(path, simulator, CONFIG)
     for index in range(4):
         run.commit(decided(encounter(index)))
-    run.complete(simulator, COUNTS)
+    run.complete(COUNTS)
     run.close()
     keep_clock(path, session(gpus=0, accepted=4, seconds=1.0, candidates=4))
     check_golden("complete", read_status(path))

@@ -242,6 +242,7 @@ def request(model: str | None, log: Path, told: list[str]) -> TeacherRequest:
         seed=0,
         teacher=TeacherConfig(name="vllm", model=model, max_tokens=2048, attempts=2),
         endpoints=(),
+        constrained=None,
         serve=None,
         concurrency=10,
         timeout=600.0,

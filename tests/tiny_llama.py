@@ -73,12 +73,15 @@ def make_tiny_llama(folder: Path, vocabulary: int = 1024, seed: int = 0) -> Path
     folder.mkdir(parents=True, exist_ok=True)
     model = LlamaForCausalLM(config)
     ends = [i for token, i in fast.get_vocab().items() if token.startswith(('"', "]"))]
+    placeholders = [i for token, i in fast.get_vocab().items() if "{{" in token or "}}" in token]
     with torch.no_grad():
         # One hidden dimension is the same everywhere and stands for "end what is open": without it nearly every string
         # would run to its bound, and a note take thousands of tokens.
         model.model.embed_tokens.weight[:, 0] = 1.0
         model.lm_head.weight[:, 0] = 0.0
         model.lm_head.weight[ends, 0] = 0.25
+        # The prompts teach the tokenizer the brackets of placeholders; written at random, they reject the encounter.
+        model.lm_head.weight[placeholders, 0] = -1.0
     model.bfloat16()
     model.save_pretrained(folder, safe_serialization=True)
     fast.save_pretrained(folder)

@@ -95,6 +95,12 @@ class Teacher(Protocol):
     def traffic(self) -> Traffic:
         """What has gone to the servers behind the teacher so far."""
 
+    @property
+    def constrained(self) -> bool | None:
+        """Whether it decodes under the schemas; None where it is no model.
+
+        It changes what is asked and how an answer is read, so a run keeps to what it began with."""
+
     async def write(self, candidate: Candidate) -> Encounter | Rejection:
         """Make one attempt at what the candidate lacks: return its encounter, or a rejection in stage ``source`` or
         ``target``.
@@ -116,6 +122,8 @@ class TeacherRequest:
     teacher: TeacherConfig
     endpoints: tuple[str, ...]
     """Base URLs of OpenAI-compatible servers of the same model; only for a teacher of kind ``server``."""
+    constrained: bool | None
+    """What the run began with (see ``Teacher.constrained``); None where it begins now."""
     serve: str | None
     """Folder of the model that a teacher of kind ``vllm`` serves, where that is not the model's name on the Hub."""
     concurrency: int

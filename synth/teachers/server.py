@@ -28,6 +28,8 @@ from synth.teachers.prompts import Prompts
 from synth.teachers.replies import Reply, UnusableReply, finished, read_lines, read_object, read_turns
 
 _AT_START = Patience(first=0.2, longest=2.0, budget=5.0, tries=2)
+_PROVING = replace(_AT_START, tries=6)
+"""A fault that passes must not be taken for a server that cannot constrain decoding."""
 _STEADY_TRIES = 12
 """For the request that tells whether the server answers at all."""
 _PROOF = "q7-unlikely-x"
@@ -108,18 +110,25 @@ class ServerTeacher:
             if self._stop is not None:
                 await self._stop()
 
-    async def probe(self) -> bool:
+    async def probe(self, began: bool | None = None) -> bool:
         """Return whether every server constrains decoding, as proved by a request whose answer only the schema gives.
 
-        Raises UserError where a server lacks the model or refuses even a plain request, TeacherUnavailable where one
-        cannot be reached.
+        ``began`` is what the run began with, if it did: decoding is not constrained then, whatever the servers can, or
+        they must all be able to. Raises UserError where one is not, lacks the model, or refuses even a plain request,
+        TeacherUnavailable where one cannot be reached.
         """
         self.constrained, self.notice = True, "decoding is constrained by the schema"
+        if began is False:
+            self.constrained, self.notice = False, "decoding is not constrained, as this run began"
         for endpoint in self._client.endpoints:
             names = await self._client.models(endpoint, _AT_START)
             if names is not None and self._client.model not in names:
                 raise UserError(unknown_model(endpoint.url, self._client.model, names))
-            failing = await self._not_constrained(endpoint)
+            failing = None if began is False else await self._not_constrained(endpoint)
+            if failing is not None and began:
+                raise UserError(
+                    f"the run began with constrained decoding, but {failing}; choose another --endpoint or --out"
+                )
             if failing is not None:
                 self.constrained = False
                 self.notice = f"decoding is not constrained: {failing}; what does not hold is asked for again"
@@ -128,7 +137,7 @@ class ServerTeacher:
     async def _not_constrained(self, at: Endpoint) -> str | None:
         """Return why one server does not decode under the schemas; None where it does."""
         try:
-            proof = await self._client.ask(_proof(), _AT_START, at=at)
+            proof = await self._client.ask(_proof(), _PROVING, at=at)
             if proof.finish_reason == "length" or read_object(proof.text) != {"answer": _PROOF}:
                 return f"the server at {at.url} ignores response_format"
             # The server compiles the schemas now, and refuses them now if it cannot.
@@ -246,17 +255,17 @@ async def open_server(request: TeacherRequest) -> ServerTeacher:
         revision=request.teacher.revision,
     )
     teacher = ServerTeacher(client, request.task, request.pack, sampling(request), revision=request.teacher.revision)
-    return await probed(teacher, request.notify)
+    return await probed(teacher, request)
 
 
-async def probed(teacher: ServerTeacher, notify: Callable[[str], None]) -> ServerTeacher:
+async def probed(teacher: ServerTeacher, request: TeacherRequest) -> ServerTeacher:
     """Return a teacher after its probe, of which the user is told; where that fails, the teacher is closed first."""
     try:
-        await teacher.probe()
+        await teacher.probe(request.constrained)
     except BaseException:
         await teacher.close()
         raise
-    notify(teacher.notice)
+    request.notify(teacher.notice)
     return teacher
 
 

@@ -59,6 +59,10 @@ class Simulator:
         """None: it has no server."""
         return Traffic()
 
+    @property
+    def constrained(self) -> None:
+        """None: it is no model."""
+
     async def write(self, candidate: Candidate) -> Encounter:
         """Return the encounter of a candidate; the simulator never rejects."""
         candidate.attempts = {"source": 1, "target": 1}

@@ -251,4 +251,4 @@ async def open_managed(request: TeacherRequest) -> Teacher:
     teacher = ServerTeacher(
         client, request.task, request.pack, sampling(request), name="vllm", revision=revision, stop=server.close
     )
-    return await probed(teacher, request.notify)
+    return await probed(teacher, request)

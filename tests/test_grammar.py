@@ -1,0 +1,87 @@
+"""The simulator's grammar and its number words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+
+from synth.catalog import load_task
+from synth.draws import Draws
+from synth.errors import UserError
+from synth.packs import load_pack
+from synth.records import Number
+from synth.scenarios import sample_scenario
+from synth.teachers.grammar import Expansion, Grammar, load_grammar
+from synth.teachers.simulator import Simulator
+from synth.teachers.speech import number_words
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (0, "zero"),
+        (7.9, "seven point nine"),
+        (14, "fourteen"),
+        (40, "forty"),
+        (88, "eighty-eight"),
+        (132, "one hundred thirty-two"),
+        (0.65, "zero point six five"),
+    ],
+)
+def test_number_words(value: Number, words: str) -> None:
+    assert number_words(value) == words
+
+
+def test_number_words_refuses_what_it_cannot_say() -> None:
+    with pytest.raises(ValueError, match="1000"):
+        number_words(1000)
+
+
+def _grammar(**rules: str) -> Grammar:
+    return Grammar(rules, load_grammar("encounter").spoken, "none")
+
+
+def test_grammar_expands_choices_rules_and_slots() -> None:
+    grammar = _grammar(start="{a|b{c|}} <name>, $slot", name="x\ny")
+    texts = {grammar.expand("start", Expansion(Draws(i)), {"slot": "z"}) for i in range(200)}
+    assert texts == {f"{a} {n}, z" for a in ("a", "b", "bc") for n in ("x", "y")}
+
+
+def test_rule_gives_every_line_before_it_repeats() -> None:
+    grammar = _grammar(start="a\nb\nc")
+    state = Expansion(Draws("rounds"))
+    rounds = [{grammar.expand("start", state, {}) for _ in range(3)} for _ in range(5)]
+    assert rounds == [{"a", "b", "c"}] * 5
+
+
+@pytest.mark.parametrize("line", ["{a|b", "a}b", "<name", "<missing>", "a|b", ""])
+def test_grammar_refuses_what_does_not_parse(line: str) -> None:
+    with pytest.raises(ValueError, match=r"rule|unexpected|not closed"):
+        _grammar(start=line)
+
+
+def test_unknown_grammar_is_a_user_error() -> None:
+    with pytest.raises(UserError, match="did you mean encounter"):
+        load_grammar("encountr")
+
+
+def test_every_rule_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    grammar = load_grammar("encounter")
+    used: set[str] = set()
+    original = Grammar.expand
+
+    def expand(self: Grammar, name: str, state: Expansion, slots: Mapping[str, str]) -> str:
+        used.add(name)
+        return original(self, name, state, slots)
+
+    monkeypatch.setattr(Grammar, "expand", expand)
+    pack, teacher = load_pack("endocrinology"), Simulator(load_pack("endocrinology"), load_task("note"))
+    for index in range(300):
+        teacher.encounter(sample_scenario(pack, 2, index))
+    reached = used.union(*grammar.references.values())
+    other_packs = {
+        *("ask_social", "ask_diet", "ask_drugs", "drug_other", "diagnosis_next"),
+        *("occasion_when", "hpi_occasion_since", "hpi_symptom"),
+    }
+    assert set(grammar.rules) - reached <= other_packs
