@@ -61,7 +61,15 @@ class _Index:
                         by_text.setdefault(text, (set(), set()))[literal.closed].add(number)
                 else:
                     self._runs.append((len(literal.text), number))
-        self._of = [(tuple(anywhere), tuple(closed - anywhere)) for anywhere, closed in by_text.values()]
+        groups: dict[tuple[int, ...], int] = {}
+        self._anywhere = [groups.setdefault(tuple(sorted(anywhere)), len(groups)) for anywhere, _ in by_text.values()]
+        """Of each literal, the group of the sets in which it counts wherever it stands."""
+        self._closed = [
+            groups.setdefault(tuple(sorted(closed - anywhere)), len(groups)) for anywhere, closed in by_text.values()
+        ]
+        """Of each literal, the group of the sets in which it counts where no word goes on after it."""
+        self._groups = list(groups)
+        self._none = groups.get(())
         self._automaton = AhoCorasick(list(by_text), store_patterns=False, implementation=Implementation.DFA)
 
     def add(self, read: str, after: Sequence[int], on: list[int]) -> None:
@@ -70,15 +78,20 @@ class _Index:
         if not self._alphabet.shapes:
             written = written.title()
         following = read + "\n"
-        of = self._of
+        held = [0] * len(self._groups)
+        limit, line = -1, 0
         for which, _, end in self._automaton.find_matches_as_indexes(written, overlapping=True):
-            anywhere, closed = of[which]
-            line = 1 << bisect_left(after, end)
-            for number in anywhere:
-                on[number] |= line
-            if closed and following[end] not in _WORD_CHARACTERS:
-                for number in closed:
-                    on[number] |= line
+            if end > limit:  # matches come in the order of their ends
+                at = bisect_left(after, end)
+                limit, line = after[at], 1 << at
+            held[self._anywhere[which]] |= line
+            closed = self._closed[which]
+            if closed != self._none and following[end] not in _WORD_CHARACTERS:
+                held[closed] |= line
+        for numbers, lines in zip(self._groups, held, strict=True):
+            if lines:
+                for number in numbers:
+                    on[number] |= lines
         if self._runs:
             longest: dict[int, int] = {}
             for run in _ZEROS.finditer(written):
@@ -105,8 +118,8 @@ class Sieve:
 
     def __init__(self, patterns: Sequence[str]) -> None:
         self._forms: dict[int, _Form] = {}
-        self._sets: list[tuple[int, tuple[int, ...]]] = []
-        """Of each pattern that has a weaker form, its position and the numbers of its sets of literals."""
+        self._sets: list[tuple[int, tuple[int, ...], bool]] = []
+        """Of each pattern that has a weaker form, its position, the numbers of its sets, whether it reads one line."""
         unknown: list[int] = []
         numbers: dict[tuple[Alphabet, frozenset[Literal]], int] = {}
         for index, pattern in enumerate(patterns):
@@ -118,9 +131,10 @@ class Sieve:
             if not width(tree):
                 unknown.append(index)
                 continue
-            self._forms[index] = _Form(tree)
+            form = self._forms[index] = _Form(tree)
             held = [(alphabet, literals) for alphabet, sets in required(tree).items() for literals in sets]
-            self._sets.append((index, tuple(numbers.setdefault(each, len(numbers)) for each in held)))
+            sets_of = tuple(numbers.setdefault(each, len(numbers)) for each in held)
+            self._sets.append((index, sets_of, form.by_line))
         self._count = len(numbers)
         self._indexes = [
             _Index(alphabet, {number: literals for (own, literals), number in numbers.items() if own is alphabet})
@@ -140,11 +154,14 @@ class Sieve:
         for index in self._indexes:
             index.add(read, after, found)
         on = {}
-        for pattern, sets in self._sets:
-            held = every
-            by_line = self._forms[pattern].by_line
-            for number in sets:  # where a match may go over lines, its literals need not stand on the same one
-                held &= found[number] if by_line or not found[number] else every
+        for pattern, sets, by_line in self._sets:
+            held = found[sets[0]] if sets else every
+            if not held:
+                continue
+            for number in sets:
+                held &= found[number]
+            if not by_line:  # where a match may go over lines, its literals need not stand on the same one
+                held = every if all(found[number] for number in sets) else 0
             if held:
                 on[pattern] = held
         return Sifted(read, lines, on, self._forms, self.unknown)
@@ -183,8 +200,10 @@ class Sifted:
         matches = form.bounded if self._bounds else form.unbounded
         if not form.by_line:
             return [(start, end) for start, end in self._fields if matches(self._read[start:end])]
-        parts, lines = self._parts, self._lines
-        return [lines[i] for i in _bits(self._on[pattern]) if matches(parts[i])]
+        parts, lines, on = self._parts, self._lines, _bits(self._on[pattern])
+        if len(on) > 1 and not matches("\n".join([parts[i] for i in on])):
+            return []  # most end here: one search over several lines is faster than one each
+        return [lines[i] for i in on if matches(parts[i])]
 
 
 def fields(text: str) -> Iterator[Span]:
