@@ -15,7 +15,7 @@ _HUMP = re.compile(r"([^\W\d_]*?[a-z])[A-Z]")
 """Capitals within a word: resourceType, SUVmax, EuroSCORE."""
 _POSSESSIVE = re.compile(r"['’]s?$")
 _NUMBER = re.compile(
-    r"(?<![^\W_])(?=[^\W\d]{0,16}[._/:@#*+-]{0,2}[^\W\d]{0,16}[._/:@#*+-]{0,2}\d)[^\W](?:[\w./:@#*+-]{0,60}\w)?"
+    r"(?<![^\W_])(?=[^\W\d]{0,16}+[._/:@#*+-]{0,2}+[^\W\d]{0,16}+[._/:@#*+-]{0,2}+\d)[^\W](?:[\w./:@#*+-]{0,60}\w)?"
 )
 """A run without a blank that holds a digit near its beginning."""
 UNIT = re.compile(f"{_NUMBER.pattern}|{_WORD.pattern}")
