@@ -8,7 +8,6 @@ NUL), one without a literal on every line, and one without a weaker form always.
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache, cached_property
@@ -23,7 +22,6 @@ from synth.checks.phi.weaker import reads_line_breaks, weaker, width, written
 
 Span = tuple[int, int]
 _WORD_CHARACTERS = frozenset(c for c in PLAIN if c.isalnum() or c == "_")
-_ZEROS = re.compile("0+")
 
 
 class _Form:
@@ -79,14 +77,15 @@ class _Index:
             written = written.title()
         following = read + "\n"
         held = [0] * len(self._groups)
+        anywhere, closing, none = self._anywhere, self._closed, self._none
         limit, line = -1, 0
         for which, _, end in self._automaton.find_matches_as_indexes(written, overlapping=True):
             if end > limit:  # matches come in the order of their ends
                 at = bisect_left(after, end)
                 limit, line = after[at], 1 << at
-            held[self._anywhere[which]] |= line
-            closed = self._closed[which]
-            if closed != self._none and following[end] not in _WORD_CHARACTERS:
+            held[anywhere[which]] |= line
+            closed = closing[which]
+            if closed != none and following[end] not in _WORD_CHARACTERS:
                 held[closed] |= line
         for numbers, lines in zip(self._groups, held, strict=True):
             if lines:
@@ -94,9 +93,13 @@ class _Index:
                     on[number] |= lines
         if self._runs:
             longest: dict[int, int] = {}
-            for run in _ZEROS.finditer(written):
-                start, end = run.span()
+            start = written.find("0")
+            while start >= 0:
+                end = start + 1
+                while written.startswith("0", end):
+                    end += 1
                 longest[end - start] = longest.get(end - start, 0) | 1 << bisect_left(after, end)
+                start = written.find("0", end)
             for size, number in self._runs:
                 for length, lines in longest.items():
                     if length >= size:
@@ -184,6 +187,8 @@ class Sifted:
         self._parts = [read[start:end].rstrip("\n") for start, end in lines]
         self._fields = list(fields(read))
         self._on = on
+        self._held: dict[int, tuple[list[int], str]] = {}
+        """Positions and text of the lines of several patterns, by their bits."""
         self._forms = forms
         self._bounds = not any(character in read for character in WORDY)
         self.patterns = sorted((*on, *unknown))
@@ -200,10 +205,14 @@ class Sifted:
         matches = form.bounded if self._bounds else form.unbounded
         if not form.by_line:
             return [(start, end) for start, end in self._fields if matches(self._read[start:end])]
-        parts, lines, on = self._parts, self._lines, _bits(self._on[pattern])
-        if len(on) > 1 and not matches("\n".join([parts[i] for i in on])):
+        held = self._on[pattern]
+        on = self._held.get(held)
+        if on is None:
+            positions = _bits(held)
+            on = self._held[held] = positions, "\n".join([self._parts[i] for i in positions])
+        if not matches(on[1]):
             return []  # most end here: one search over several lines is faster than one each
-        return [lines[i] for i in on if matches(parts[i])]
+        return [self._lines[i] for i in on[0] if matches(self._parts[i])]
 
 
 def fields(text: str) -> Iterator[Span]:
