@@ -8,6 +8,7 @@ NUL), one without a literal on every line, and one without a weaker form always.
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache, cached_property
@@ -21,6 +22,7 @@ from synth.checks.phi.patterns import Node, Unsupported, parse
 from synth.checks.phi.weaker import reads_line_breaks, weaker, width, written
 
 Span = tuple[int, int]
+_ZEROS = re.compile("0+")
 _WORD_CHARACTERS = frozenset(c for c in PLAIN if c.isalnum() or c == "_")
 
 
@@ -93,11 +95,9 @@ class _Index:
                     on[number] |= lines
         if self._runs:
             longest: dict[int, int] = {}
-            start = written.find("0")
-            while start >= 0:
-                end = start + 1
-                while written.startswith("0", end):
-                    end += 1
+            start = written.find("0")  # from one to the next: most texts hold few
+            while start >= 0 and (run := _ZEROS.match(written, start)):
+                end = run.end()
                 longest[end - start] = longest.get(end - start, 0) | 1 << bisect_left(after, end)
                 start = written.find("0", end)
             for size, number in self._runs:
