@@ -76,6 +76,11 @@ def synth() -> None:
     type=click.Choice(["reject", "redact", "surrogate"]),
     help="What becomes of an identifier that the teacher wrote all the same [reject].",
 )
+@click.option(
+    "--duplicates",
+    metavar="SHARE|off",
+    help="Reject what shares so much of its word 8-grams with facts with an earlier encounter [0.5].",
+)
 @click.option("--preview", metavar="K", type=click.IntRange(min=1), help="Show K encounters with verdicts; write none.")
 @click.option(
     "--config",
@@ -103,6 +108,7 @@ def generate(
     cache: bool,
     identities: str | None,
     phi: str | None,
+    duplicates: str | None,
     preview: int | None,
     config: Path | None,
 ) -> None:
@@ -127,6 +133,8 @@ def generate(
     if phi is not None:
         before = settings.get("phi")
         settings["phi"] = {**(before if isinstance(before, dict) else {}), "policy": phi}
+    if duplicates is not None:
+        _set_duplicates(settings, duplicates)
     if preview is not None:
         settings.setdefault("n", preview)
     chosen = choose_teacher(settings.get("teacher"), teacher, endpoints, model)
@@ -151,6 +159,26 @@ def generate(
         _generate(run, execution)
     else:
         _preview(run, execution, preview)
+
+
+def _set_duplicates(settings: dict[str, JsonValue], share: str) -> None:
+    """Set what share makes a near-duplicate, or that none is looked for."""
+    from synth.config import CHECKS
+
+    before = settings.get("checks")
+    names = [name for name in (before if isinstance(before, list) else CHECKS) if name != "duplicates"]
+    if share == "off":
+        settings["checks"] = [*names]
+        return
+    try:
+        least = float(share)
+    except ValueError:
+        raise click.BadParameter(
+            f"{share!r} is neither a share such as 0.5 nor 'off'", param_hint="--duplicates"
+        ) from None
+    given = settings.get("duplicates")
+    settings["duplicates"] = {**(given if isinstance(given, dict) else {}), "share": least}
+    settings["checks"] = [*names, "duplicates"]
 
 
 def _generate(run: RunConfig, execution: Execution) -> None:

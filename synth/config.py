@@ -21,8 +21,10 @@ from synth.errors import UserError
 from synth.identities import catalogue
 from synth.records import IdentityMode, Record
 
-_DEPENDENCIES = ("Faker", "jsonschema", "jsonschema-rs", "presidio-analyzer", "pyarrow", "pydantic", "regex")
+_DEPENDENCIES = ("Faker", "jsonschema", "jsonschema-rs", "numpy", "presidio-analyzer", "pyarrow", "pydantic", "regex")
 """Libraries whose version can change what is accepted or how it is written."""
+CHECKS = ("schema", "phi", "identities", "duplicates")
+"""Those of a run that names none."""
 _Types = TypeVar("_Types", dict[str, float], tuple[str, ...])
 
 
@@ -69,6 +71,15 @@ class PhiConfig(Record):
         return types
 
 
+class DuplicatesConfig(Record):
+    """When two encounters are too much alike."""
+
+    share: float = Field(default=0.5, gt=0.0, le=1.0)
+    """The least share of the shorter source's word n-grams with facts that stand in the other one, too."""
+    words: int = Field(default=8, ge=3, le=32)
+    """Of an n-gram."""
+
+
 class RunConfig(Record):
     """One run."""
 
@@ -78,8 +89,9 @@ class RunConfig(Record):
     """Accepted encounters."""
     seed: int = Field(0, ge=0)
     teacher: TeacherConfig
-    checks: tuple[str, ...] = ("schema", "phi", "identities")
+    checks: tuple[str, ...] = CHECKS
     phi: PhiConfig = PhiConfig()
+    duplicates: DuplicatesConfig = DuplicatesConfig()
     splits: SplitConfig = SplitConfig()
     identities: IdentityMode = "surrogate"
     """What is published where the logs hold placeholders; a complete run can be published again with another one."""
@@ -89,8 +101,10 @@ class RunConfig(Record):
     def _contract_first(cls, checks: tuple[str, ...]) -> tuple[str, ...]:
         if checks[:1] != ("schema",):
             raise ValueError("'schema' must come first: what breaks its contract is no target")
-        # What cannot be filled cannot be published, whatever else is checked.
-        return (*(name for name in checks if name != "identities"), "identities")
+        # What cannot be filled cannot be published, whatever else is checked; and encounters are compared last, with
+        # those that nothing else rejected.
+        compared = tuple(name for name in checks if name == "duplicates")
+        return (*(name for name in checks if name not in ("identities", "duplicates")), "identities", *compared)
 
 
 def read_settings(file: Path | None) -> dict[str, JsonValue]:

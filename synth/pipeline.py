@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,9 @@ from synth.assets import asset_hashes, render_prompt
 from synth.card import write_card
 from synth.catalog import Task, load_task, task_path
 from synth.checks.base import Check
-from synth.checks.workers import CheckWorkers, open_checks
+from synth.checks.duplicates import NAME as DUPLICATES
+from synth.checks.duplicates import Duplicates
+from synth.checks.workers import CheckWorkers, open_checks, shingles
 from synth.clock import RunClock, Traffic
 from synth.config import RunConfig, dump_config, fingerprint, run_versions
 from synth.errors import UserError
@@ -26,7 +28,7 @@ from synth.publish import publish
 from synth.records import Counts, Encounter, Manifest, Rejection, TeacherIdentity
 from synth.release import Recall, safe_harbor_release
 from synth.report import write_report
-from synth.runs import RunDir
+from synth.runs import RunDir, read_encounters
 from synth.scenarios import sample_scenario
 from synth.scheduling import in_order, window
 from synth.teachers.base import Candidate, Teacher, TeacherRequest
@@ -150,15 +152,22 @@ def preview(config: RunConfig, execution: Execution, count: int) -> list[Preview
             finally:
                 await teacher.close()
 
-    return [_previewed(outcome, checks, task) for outcome in asyncio.run(written())]
+    settled = _opened_duplicates(config, ())
+    return [_previewed(outcome, checks, task, settled) for outcome in asyncio.run(written())]
 
 
-def _previewed(written: Encounter | Rejection, checks: Sequence[Check], task: Task) -> Preview:
+def _previewed(
+    written: Encounter | Rejection, checks: Sequence[Check], task: Task, settled: Callable[[Decided], Decided]
+) -> Preview:
     if isinstance(written, Rejection):
         return Preview(written, "", ())
     outcomes = [(check.name, check(written)) for check in checks]
     verdicts = tuple((name, outcome if isinstance(outcome, Rejection) else None) for name, outcome in outcomes)
     valid = verdicts[0][1] is None  # the schema check comes first
+    if all(rejection is None for _, rejection in verdicts):
+        entry = settled(decided(written, shingles=shingles(checks, written)))
+        if entry.reason is not None:  # it is compared last
+            verdicts = (*verdicts[:-1], (verdicts[-1][0], Rejection.model_validate_json(entry.line)))
     return Preview(written, render_prompt(task.renderer, target=written.target) if valid else "", verdicts)
 
 
@@ -181,13 +190,14 @@ async def _commit_candidates(
             # What is loaded by now stays; scanned over and over for garbage it doubled the time of everything below.
             gc.collect()
             gc.freeze()
+            settled = _opened_duplicates(config, read_encounters(run.path))
             room = window(execution.concurrency * max(1, len(execution.endpoints)))
             try:
                 run.begin(teacher.constrained)
                 entries = in_order(decide, run.position, config.n, execution.max_candidates, room)
                 async with aclosing(entries):
                     async for entry in entries:
-                        run.commit(entry)
+                        run.commit(settled(entry))
                         clock.tick(run.position, teacher.traffic)
                         execution.committed(run.position, teacher.traffic)
             finally:
@@ -197,6 +207,15 @@ async def _commit_candidates(
         clock.close(run.position)
     if run.position.accepted < config.n:
         raise CandidateBudgetSpent(_shortfall(run.position, config.n))
+
+
+def _opened_duplicates(config: RunConfig, before: Iterable[Encounter]) -> Callable[[Decided], Decided]:
+    """Return what compares each candidate, when it is committed, with those that were accepted before it."""
+    if DUPLICATES not in config.checks:
+        return lambda entry: entry
+    duplicates = Duplicates(config.duplicates)
+    duplicates.take_up(before)
+    return duplicates.settled
 
 
 def _request(

@@ -65,7 +65,7 @@ def generate_with_kills(config: Path, out: Path, n: int, kills: int, seed: int, 
 
 
 def test_killed_at_any_moment_a_run_ends_in_the_same_bytes(tmp_path: Path) -> None:
-    config = settings_file(tmp_path, "[schema]")
+    config = settings_file(tmp_path, "[schema, duplicates]")
     assert finish("--config", str(config), "-n", "300", "--out", str(tmp_path / "whole")).returncode == 0
     hits = generate_with_kills(config, tmp_path / "killed", 300, kills=3, seed=1, concurrency=7)
     assert hits >= 2

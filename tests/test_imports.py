@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 LAYERS: list[set[str]] = [
-    {"records", "errors", "assets", "draws", "console", "processes", "proportions"},
+    {"records", "errors", "assets", "draws", "console", "processes", "proportions", "shingles"},
     {"catalog", "packs", "fields", "identities"},
     {"surrogates"},
     {"filling"},
