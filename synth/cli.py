@@ -17,6 +17,7 @@ from synth.privacy_cli import COMMANDS
 if TYPE_CHECKING:
     from synth.clock import Traffic
     from synth.config import RunConfig
+    from synth.corpora import Corpus
     from synth.ledger import Position
     from synth.pipeline import Execution
 
@@ -81,6 +82,13 @@ def synth() -> None:
     metavar="SHARE|off",
     help="Reject what shares so much of its word 8-grams with facts with an earlier encounter [0.5].",
 )
+@click.option(
+    "--hold-out",
+    "hold_out",
+    metavar="NAME=PATH",
+    multiple=True,
+    help="A benchmark that no encounter may overlap with: a folder, or a CSV, JSONL, Parquet or text file.",
+)
 @click.option("--preview", metavar="K", type=click.IntRange(min=1), help="Show K encounters with verdicts; write none.")
 @click.option(
     "--config",
@@ -109,6 +117,7 @@ def generate(
     identities: str | None,
     phi: str | None,
     duplicates: str | None,
+    hold_out: tuple[str, ...],
     preview: int | None,
     config: Path | None,
 ) -> None:
@@ -123,6 +132,7 @@ def generate(
     """
     from synth.config import read_settings, resolve_config
     from synth.console import say
+    from synth.corpora import read_corpora
     from synth.pipeline import Execution
     from synth.processes import default_workers
     from synth.teachers.cache import default_cache_path
@@ -135,6 +145,9 @@ def generate(
         settings["phi"] = {**(before if isinstance(before, dict) else {}), "policy": phi}
     if duplicates is not None:
         _set_duplicates(settings, duplicates)
+    held_out = read_corpora(hold_out)
+    if held_out:
+        _set_held_out(settings, held_out)
     if preview is not None:
         settings.setdefault("n", preview)
     chosen = choose_teacher(settings.get("teacher"), teacher, endpoints, model)
@@ -153,6 +166,7 @@ def generate(
         timeout=timeout,
         patience=patience,
         cache=default_cache_path() if cache and preview is None else None,
+        held_out=held_out,
         notify=say,
     )
     if preview is None:
@@ -179,6 +193,18 @@ def _set_duplicates(settings: dict[str, JsonValue], share: str) -> None:
     given = settings.get("duplicates")
     settings["duplicates"] = {**(given if isinstance(given, dict) else {}), "share": least}
     settings["checks"] = [*names, "duplicates"]
+
+
+def _set_held_out(settings: dict[str, JsonValue], corpora: tuple[Corpus, ...]) -> None:
+    """Put in what is held out; what the settings have held out already stays as they say it."""
+    before = settings.get("hold_out")
+    named: list[JsonValue] = [*before] if isinstance(before, list) else []
+    known = {one.get("name") for one in named if isinstance(one, dict)}
+    settings["hold_out"] = named + [
+        {"name": corpus.name, "items": len(corpus.items), "sha256": corpus.sha256}
+        for corpus in corpora
+        if corpus.name not in known
+    ]
 
 
 def _generate(run: RunConfig, execution: Execution) -> None:

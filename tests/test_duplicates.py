@@ -29,7 +29,7 @@ from synth.teachers.base import Candidate, TeacherRequest
 from synth.teachers.simulator import Simulator
 from tests.running import all_bytes, here
 
-CONFIG = RunConfig(specialty="endocrinology", n=1, teacher=TeacherConfig(name="simulator"))
+CONFIG = RunConfig(specialty="endocrinology", n=1, seed=0, teacher=TeacherConfig(name="simulator"))
 
 
 @cache

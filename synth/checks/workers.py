@@ -12,6 +12,7 @@ from typing import Self, TypeAlias
 
 from synth.catalog import CHECKS, Task, load_task, resolve
 from synth.checks.base import Check
+from synth.checks.contamination import HeldOutIndex
 from synth.checks.duplicates import DuplicatesCheck
 from synth.config import RunConfig
 from synth.errors import UserError
@@ -32,15 +33,18 @@ _checks: list[Check] = []
 """Those of this process, where it is a worker."""
 
 
-def open_checks(names: Sequence[str], task: Task, config: RunConfig | None = None) -> list[Check]:
+def open_checks(
+    names: Sequence[str], task: Task, config: RunConfig | None = None, held_out: HeldOutIndex | None = None
+) -> list[Check]:
     """Return the checks of these names, as the run configures them; UserError with a suggestion for an unknown one."""
-    return [_opened(name, task, config) for name in names]
+    return [_opened(name, (task, config, held_out)) for name in names]
 
 
-def _opened(name: str, task: Task, config: RunConfig | None) -> Check:
-    """Return a check from its factory, which takes the run's settings, too, where it needs them."""
+def _opened(name: str, given: tuple[Task, RunConfig | None, HeldOutIndex | None]) -> Check:
+    """Return a check from its factory, which takes the run's settings and the texts held out, too, where it needs
+    them."""
     factory = _factory(name)
-    return factory(task, config) if len(signature(factory).parameters) > 1 else factory(task)
+    return factory(*given[: len(signature(factory).parameters)])
 
 
 def _factory(name: str) -> Callable[..., Check]:
@@ -66,16 +70,24 @@ def shingles(checks: Sequence[Check], encounter: Encounter) -> bytes:
 class CheckWorkers:
     """Runs a task's checks on encounters; ``async with`` starts and ends its processes."""
 
-    def __init__(self, names: Sequence[str], task: Task, workers: int, config: RunConfig | None = None) -> None:
+    def __init__(
+        self,
+        names: Sequence[str],
+        task: Task,
+        workers: int,
+        config: RunConfig | None = None,
+        held_out: HeldOutIndex | None = None,
+    ) -> None:
         """``workers`` is how many processes; 0 runs the checks in this one. ``config`` is for the checks that have
-        settings. UserError for an unknown check."""
+        settings, ``held_out`` for the one of contamination. UserError for an unknown check."""
         for name in names:
             _factory(name)
         self._names = tuple(names)
         self._task = task
         self._config = config
+        self._held_out = held_out
         self._workers = workers
-        self._inline = open_checks(names, task, config) if workers == 0 else []
+        self._inline = open_checks(names, task, config, held_out) if workers == 0 else []
         self._waiting: asyncio.Queue[tuple[bytes, asyncio.Future[_Checked]]] = asyncio.Queue()
         self._senders: list[asyncio.Task[None]] = []
         self._pool: ProcessPoolExecutor | None = None
@@ -115,7 +127,7 @@ class CheckWorkers:
         return decided(encounter, changed or line, shingles=compared)
 
     def _open(self) -> ProcessPoolExecutor:
-        return open_pool(self._workers, _load, (self._names, self._task.name, self._config))
+        return open_pool(self._workers, _load, (self._names, self._task.name, self._config, self._held_out))
 
     async def _send(self) -> None:
         """Give waiting encounters to the processes, a batch at a time."""
@@ -148,10 +160,10 @@ class CheckWorkers:
         raise UserError("the processes that run the checks die (out of memory?); use fewer with --workers and resume")
 
 
-def _load(names: tuple[str, ...], task: str, config: RunConfig | None) -> None:
+def _load(names: tuple[str, ...], task: str, config: RunConfig | None, held_out: HeldOutIndex | None) -> None:
     """Open the checks of this process, a worker."""
     try:
-        _checks[:] = open_checks(names, load_task(task), config)
+        _checks[:] = open_checks(names, load_task(task), config, held_out)
     except UserError as error:
         _unopened.append(error)  # told to whoever asks, because the pool would only print it and call itself broken
 
