@@ -254,6 +254,36 @@ def status(run: Path, as_json: bool) -> None:
 
 
 @synth.command()
+@click.argument("run", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option(
+    "--beside",
+    metavar="NAME=PATH",
+    multiple=True,
+    help="Another corpus to measure, such as aci-bench=DIR; as for 'generate --hold-out'.",
+)
+@click.option(
+    "--sample",
+    type=click.IntRange(min=2),
+    default=200,
+    show_default=True,
+    help="Most texts to compare with each other, the same number of every corpus.",
+)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the sample.")
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+def report(run: Path, beside: tuple[str, ...], sample: int, seed: int, as_json: bool) -> None:
+    """Measure the language of RUN: length, turns, vocabulary, distinct-n, self-BLEU, what encounters have in common.
+
+    \b
+    synth report outputs/run --beside aci-bench=DIR --beside primock57=DIR
+    """
+    from synth.corpora import read_corpora
+    from synth.language.report import language_report, report_text
+
+    found = language_report(run, read_corpora(beside), sample, seed)
+    click.echo(found.model_dump_json(indent=2) if as_json else report_text(found))
+
+
+@synth.command()
 def specialties() -> None:
     """List the specialty packs with their conditions."""
     from synth.packs import load_pack, pack_names

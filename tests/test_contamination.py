@@ -65,7 +65,7 @@ _WORD = st.sampled_from(["a", "b", "c"])
 _TEXT = st.lists(_WORD, max_size=25)
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(st.lists(_TEXT, min_size=1, max_size=5), _TEXT, st.integers(3, 13))
 def test_ngrams_in_common_are_those_of_the_definition(held: list[list[str]], text: list[str], n: int) -> None:
     def grams(said: list[str]) -> set[tuple[str, ...]]:
@@ -90,7 +90,7 @@ def test_the_cosine_is_that_of_the_definition() -> None:
     assert index.nearest(word_hashes([])) == (0.0, "one")
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(st.lists(st.lists(st.sampled_from("abcdefgh"), min_size=1, max_size=12), min_size=1, max_size=5), st.data())
 def test_a_text_is_nearest_to_itself(held: list[list[str]], data: st.DataObject) -> None:
     index = held_out_index([(str(i), " ".join(one)) for i, one in enumerate(held)], 3)

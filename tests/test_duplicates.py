@@ -60,11 +60,12 @@ def settle(encounters: list[Encounter], config: DuplicatesConfig | None = None) 
 
 
 def test_words_are_the_same_however_they_are_written() -> None:
-    assert words("Don't {{patient_name}}, it's 7.9!") == ["do", "n't", "it", "'s", "7.9"]
-    assert words("i do n't , it 's 7.9") == ["i", "do", "n't", "it", "'s", "7.9"]
+    assert words("Don't {{patient_name}}, it's 7.9!") == ["do", "nt", "it", "s", "7.9"]
+    assert words("i do n't , it 's 7.9") == ["i", "do", "nt", "it", "s", "7.9"]
     assert words("I CAN’T") == words("i ca n't")
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from("abcd"), max_size=30), st.integers(1, 9))
 def test_equal_runs_of_words_have_equal_hashes_and_others_have_not(said: list[str], n: int) -> None:
     runs = [tuple(said[i : i + n]) for i in range(len(said) - n + 1)]
@@ -73,6 +74,7 @@ def test_equal_runs_of_words_have_equal_hashes_and_others_have_not(said: list[st
     assert len(set(zip(runs, hashes, strict=True))) == len(set(runs)) == len(set(hashes))
 
 
+@settings(deadline=None)
 @given(st.lists(st.booleans(), max_size=30), st.integers(1, 9))
 def test_a_run_is_touched_where_one_of_its_words_is_marked(marked: list[bool], n: int) -> None:
     expected = [any(marked[i : i + n]) for i in range(len(marked) - n + 1)]

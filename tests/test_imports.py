@@ -23,6 +23,7 @@ LAYERS: list[set[str]] = [
     {"scenarios", "teachers", "checks", "publish"},
     {"privacy"},
     {"corpora"},
+    {"language"},
     {"release", "held_out"},
     {"card", "report"},
     {"pipeline"},
