@@ -180,6 +180,7 @@ async def _commit_candidates(
     config: RunConfig, execution: Execution, run: RunDir, pack: Pack, task: Task, checks: CheckWorkers
 ) -> None:
     """Commit candidates in index order until N are accepted."""
+    settled = _opened_duplicates(config, read_encounters(run.path))
     clock = RunClock(execution.out, run.position, execution.notify, gpus=gpus(config.teacher.name))
     try:
         async with checks:
@@ -195,7 +196,6 @@ async def _commit_candidates(
             # What is loaded by now stays; scanned over and over for garbage it doubled the time of everything below.
             gc.collect()
             gc.freeze()
-            settled = _opened_duplicates(config, read_encounters(run.path))
             room = window(execution.concurrency * max(1, len(execution.endpoints)))
             try:
                 run.begin(teacher.constrained)

@@ -92,6 +92,17 @@ def test_the_vocabulary_grows_with_the_words_whatever_the_texts() -> None:
         assert one.vocabulary["note"].heaps == pytest.approx(1.15, abs=0.05)
 
 
+def test_the_exponent_is_fitted_as_far_as_the_shortest_corpus_goes() -> None:
+    def words_of(count: int) -> list[Item]:
+        letters = [f"{number:05d}".translate(str.maketrans("0123456789", "abcdefghij")) for number in range(count)]
+        return [item(1, note=" ".join(letters)), item(2, note=" ".join(letters))]
+
+    alone = measured([gathered(words_of(5_000))])[0].vocabulary["note"].heaps
+    beside = measured([gathered(words_of(5_000)), gathered(words_of(3_000))])[0].vocabulary["note"].heaps
+    assert alone == pytest.approx(0.740, abs=0.001)  # of (1, 1), (2, 2), (5, 5) and (10, 5), by hand
+    assert beside == pytest.approx(1.0)
+
+
 @settings(max_examples=20, deadline=None)
 @given(st.permutations(range(12)), st.integers(1, 12))
 def test_the_sample_is_the_same_in_any_order_and_a_smaller_one_is_part_of_it(order: list[int], most: int) -> None:

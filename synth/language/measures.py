@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from heapq import heappush, heappushpop
 from math import log
@@ -44,7 +44,8 @@ class Vocabulary(Record):
     growth: dict[int, int]
     """Different words among the first 1,000, 2,000, 5,000, 10,000 … words, in the order of the corpus."""
     heaps: float | None
-    """Exponent of Heaps' law (Heaps, "Information retrieval", 1978), fitted to the growth; None below 5,000 words."""
+    """Exponent of Heaps' law (Heaps, "Information retrieval", 1978), fitted to the growth as far as every corpus of the
+    report goes, because it falls with the words; None where one ends below 5,000."""
 
 
 class Turns(Record):
@@ -193,22 +194,26 @@ def measured(corpora: Sequence[Gathered]) -> tuple[Measures, ...]:
     """Return the measures of corpora that are set side by side: samples are of the same size in all of them."""
     sizes: dict[Kind, int] = {}
     budgets: dict[Kind, int] = {}
+    ends: dict[Kind, int] = {}
     for kind in KINDS:
         drawn = [len(one.drawn[kind]) for one in corpora if one.drawn[kind]]
         sizes[kind] = min(drawn, default=0)
         totals = [sum(len(said) for _, said in one.sample(kind, sizes[kind])) for one in corpora if one.drawn[kind]]
         budgets[kind] = min([_MOST_WORDS, *totals])
-    return tuple(_measures(one, sizes, budgets) for one in corpora)
+        ends[kind] = min((one.texts[kind].words for one in corpora if one.drawn[kind]), default=0)
+    return tuple(_measures(one, sizes, budgets, ends) for one in corpora)
 
 
-def _measures(one: Gathered, sizes: dict[Kind, int], budgets: dict[Kind, int]) -> Measures:
+def _measures(
+    one: Gathered, sizes: Mapping[Kind, int], budgets: Mapping[Kind, int], ends: Mapping[Kind, int]
+) -> Measures:
     present = [kind for kind in KINDS if one.texts[kind].lengths]
     return Measures(
         name=one.name,
         items=one.items,
         sha256=one.sha256,
         lengths={kind: _lengths(one.texts[kind]) for kind in present},
-        vocabulary={kind: _vocabulary(one.texts[kind]) for kind in present},
+        vocabulary={kind: _vocabulary(one.texts[kind], ends[kind]) for kind in present},
         turns=_turns(one) if one.turns else None,
         sampled={kind: _sampled(one.sample(kind, sizes[kind]), budgets[kind]) for kind in present},
         shared=_shared(one.sample("dialogue", sizes["dialogue"])) if "dialogue" in present else None,
@@ -232,11 +237,11 @@ def _sd(values: Sequence[int]) -> float:
     return float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
 
 
-def _vocabulary(texts: _Texts) -> Vocabulary:
+def _vocabulary(texts: _Texts, end: int) -> Vocabulary:
     heaps = None
-    if len(texts.growth) >= len(_STEPS):
-        slope = np.polyfit([log(n) for n in texts.growth], [log(size) for size in texts.growth.values()], 1)[0]
-        heaps = float(slope)
+    points = [(log(words), log(size)) for words, size in texts.growth.items() if words <= end]
+    if len(points) >= len(_STEPS):
+        heaps = float(np.polyfit([x for x, _ in points], [y for _, y in points], 1)[0])
     return Vocabulary(size=len(texts.vocabulary), growth=texts.growth, heaps=heaps)
 
 
