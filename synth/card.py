@@ -7,6 +7,7 @@ from pathlib import Path
 from synth.assets import render_template
 from synth.catalog import Task
 from synth.config import RunConfig
+from synth.held_out import HeldOutTable
 from synth.packs import Pack
 from synth.publish import Summary
 from synth.records import Counts, Manifest
@@ -23,6 +24,7 @@ def write_card(
     task: Task,
     pack: Pack,
     release: Release,
+    held_out: HeldOutTable | None = None,
 ) -> None:
     """Write ``README.md`` of a run: the card that a publisher reads before signing."""
     conditions = [
@@ -38,6 +40,7 @@ def write_card(
         task=task,
         conditions=conditions,
         release=release,
+        held_out=held_out,
         size=_size_category(counts.accepted),
     )
     write_atomically(run / "README.md", text.rstrip() + "\n")

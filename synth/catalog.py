@@ -22,6 +22,8 @@ CHECKS: Mapping[str, str] = {
     "schema": "synth.checks.schema:SchemaCheck",
     "phi": "synth.checks.phi:PhiCheck",
     "identities": "synth.checks.identities:IdentitiesCheck",
+    "contamination": "synth.checks.contamination:ContaminationCheck",
+    "duplicates": "synth.checks.duplicates:DuplicatesCheck",
 }
 """In the order in which they run."""
 

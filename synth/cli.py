@@ -17,6 +17,7 @@ from synth.privacy_cli import COMMANDS
 if TYPE_CHECKING:
     from synth.clock import Traffic
     from synth.config import RunConfig
+    from synth.corpora import Corpus
     from synth.ledger import Position
     from synth.pipeline import Execution
 
@@ -76,6 +77,18 @@ def synth() -> None:
     type=click.Choice(["reject", "redact", "surrogate"]),
     help="What becomes of an identifier that the teacher wrote all the same [reject].",
 )
+@click.option(
+    "--duplicates",
+    metavar="SHARE|off",
+    help="Reject what shares so much of its word 8-grams with facts with an earlier encounter [0.5].",
+)
+@click.option(
+    "--hold-out",
+    "hold_out",
+    metavar="NAME=PATH",
+    multiple=True,
+    help="A benchmark that no encounter may overlap with: a folder, or a CSV, JSONL, Parquet or text file.",
+)
 @click.option("--preview", metavar="K", type=click.IntRange(min=1), help="Show K encounters with verdicts; write none.")
 @click.option(
     "--config",
@@ -103,6 +116,8 @@ def generate(
     cache: bool,
     identities: str | None,
     phi: str | None,
+    duplicates: str | None,
+    hold_out: tuple[str, ...],
     preview: int | None,
     config: Path | None,
 ) -> None:
@@ -117,6 +132,7 @@ def generate(
     """
     from synth.config import read_settings, resolve_config
     from synth.console import say
+    from synth.corpora import read_corpora
     from synth.pipeline import Execution
     from synth.processes import default_workers
     from synth.teachers.cache import default_cache_path
@@ -127,6 +143,11 @@ def generate(
     if phi is not None:
         before = settings.get("phi")
         settings["phi"] = {**(before if isinstance(before, dict) else {}), "policy": phi}
+    if duplicates is not None:
+        _set_duplicates(settings, duplicates)
+    held_out = read_corpora(hold_out)
+    if held_out:
+        _set_held_out(settings, held_out)
     if preview is not None:
         settings.setdefault("n", preview)
     chosen = choose_teacher(settings.get("teacher"), teacher, endpoints, model)
@@ -145,12 +166,45 @@ def generate(
         timeout=timeout,
         patience=patience,
         cache=default_cache_path() if cache and preview is None else None,
+        held_out=held_out,
         notify=say,
     )
     if preview is None:
         _generate(run, execution)
     else:
         _preview(run, execution, preview)
+
+
+def _set_duplicates(settings: dict[str, JsonValue], share: str) -> None:
+    """Set what share makes a near-duplicate, or that none is looked for."""
+    from synth.config import CHECKS
+
+    before = settings.get("checks")
+    names = [name for name in (before if isinstance(before, list) else CHECKS) if name != "duplicates"]
+    if share == "off":
+        settings["checks"] = [*names]
+        return
+    try:
+        least = float(share)
+    except ValueError:
+        raise click.BadParameter(
+            f"{share!r} is neither a share such as 0.5 nor 'off'", param_hint="--duplicates"
+        ) from None
+    given = settings.get("duplicates")
+    settings["duplicates"] = {**(given if isinstance(given, dict) else {}), "share": least}
+    settings["checks"] = [*names, "duplicates"]
+
+
+def _set_held_out(settings: dict[str, JsonValue], corpora: tuple[Corpus, ...]) -> None:
+    """Put in what is held out; what the settings have held out already stays as they say it."""
+    before = settings.get("hold_out")
+    named: list[JsonValue] = [*before] if isinstance(before, list) else []
+    known = {one.get("name") for one in named if isinstance(one, dict)}
+    settings["hold_out"] = named + [
+        {"name": corpus.name, "items": len(corpus.items), "sha256": corpus.sha256}
+        for corpus in corpora
+        if corpus.name not in known
+    ]
 
 
 def _generate(run: RunConfig, execution: Execution) -> None:
@@ -197,6 +251,36 @@ def status(run: Path, as_json: bool) -> None:
 
     found = read_status(run)
     click.echo(found.model_dump_json(indent=2) if as_json else status_text(found))
+
+
+@synth.command()
+@click.argument("run", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option(
+    "--beside",
+    metavar="NAME=PATH",
+    multiple=True,
+    help="Another corpus to measure, such as aci-bench=DIR; as for 'generate --hold-out'.",
+)
+@click.option(
+    "--sample",
+    type=click.IntRange(min=2),
+    default=200,
+    show_default=True,
+    help="Most texts to compare with each other, the same number of every corpus.",
+)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the sample.")
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+def report(run: Path, beside: tuple[str, ...], sample: int, seed: int, as_json: bool) -> None:
+    """Measure the language of RUN: length, turns, vocabulary, distinct-n, self-BLEU, what encounters have in common.
+
+    \b
+    synth report outputs/run --beside aci-bench=DIR --beside primock57=DIR
+    """
+    from synth.corpora import read_corpora
+    from synth.language.report import language_report, report_text
+
+    found = language_report(run, read_corpora(beside), sample, seed)
+    click.echo(found.model_dump_json(indent=2) if as_json else report_text(found))
 
 
 @synth.command()

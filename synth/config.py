@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
 import yaml
-from pydantic import Field, JsonValue, ValidationError, field_validator
+from pydantic import Field, JsonValue, ValidationError, ValidationInfo, field_validator
 
 from synth import __version__
 from synth.assets import canonical_json, load_yaml, sha256
@@ -21,8 +21,10 @@ from synth.errors import UserError
 from synth.identities import catalogue
 from synth.records import IdentityMode, Record
 
-_DEPENDENCIES = ("Faker", "jsonschema", "jsonschema-rs", "presidio-analyzer", "pyarrow", "pydantic", "regex")
+_DEPENDENCIES = ("Faker", "jsonschema", "jsonschema-rs", "numpy", "presidio-analyzer", "pyarrow", "pydantic", "regex")
 """Libraries whose version can change what is accepted or how it is written."""
+CHECKS = ("schema", "phi", "identities", "duplicates")
+"""Those of a run that names none."""
 _Types = TypeVar("_Types", dict[str, float], tuple[str, ...])
 
 
@@ -69,6 +71,35 @@ class PhiConfig(Record):
         return types
 
 
+class DuplicatesConfig(Record):
+    """When two encounters are too much alike."""
+
+    share: float = Field(default=0.5, gt=0.0, le=1.0)
+    """The least share of the shorter source's word n-grams with facts that stand in the other one, too."""
+    words: int = Field(default=8, ge=3, le=32)
+    """Of an n-gram."""
+
+
+class HeldOut(Record):
+    """A benchmark that nothing in the run may come near; where it lies is not written down."""
+
+    name: str
+    items: int
+    """Visits, sections or texts in it."""
+    sha256: str
+
+
+class ContaminationConfig(Record):
+    """When an encounter comes too near to a benchmark that is held out."""
+
+    words: int = Field(default=13, ge=3, le=32)
+    """Of an n-gram; 13 as in Brown et al., "Language models are few-shot learners", 2020, appendix C."""
+    shared: int = Field(default=1, ge=1)
+    """The least number of n-grams in common with one text that rejects."""
+    cosine: float = Field(default=0.75, gt=0.0, le=1.0)
+    """The least similarity to one text, by words weighted with TF-IDF, that rejects."""
+
+
 class RunConfig(Record):
     """One run."""
 
@@ -78,19 +109,27 @@ class RunConfig(Record):
     """Accepted encounters."""
     seed: int = Field(0, ge=0)
     teacher: TeacherConfig
-    checks: tuple[str, ...] = ("schema", "phi", "identities")
+    hold_out: tuple[HeldOut, ...] = ()
+    """Benchmarks that the data set is to be used with; the check of contamination runs where there are any."""
+    contamination: ContaminationConfig = ContaminationConfig()
+    checks: tuple[str, ...] = Field(default=CHECKS, validate_default=True)
     phi: PhiConfig = PhiConfig()
+    duplicates: DuplicatesConfig = DuplicatesConfig()
     splits: SplitConfig = SplitConfig()
     identities: IdentityMode = "surrogate"
     """What is published where the logs hold placeholders; a complete run can be published again with another one."""
 
     @field_validator("checks")
     @classmethod
-    def _contract_first(cls, checks: tuple[str, ...]) -> tuple[str, ...]:
+    def _in_order(cls, checks: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
         if checks[:1] != ("schema",):
             raise ValueError("'schema' must come first: what breaks its contract is no target")
-        # What cannot be filled cannot be published, whatever else is checked.
-        return (*(name for name in checks if name != "identities"), "identities")
+        # What cannot be filled cannot be published, whatever else is checked; and encounters are compared last, with
+        # those that nothing else rejected.
+        gates = ("contamination",) if info.data.get("hold_out") else ()
+        compared = tuple(name for name in checks if name == "duplicates")
+        moved = ("identities", "contamination", "duplicates")
+        return (*(name for name in checks if name not in moved), "identities", *gates, *compared)
 
 
 def read_settings(file: Path | None) -> dict[str, JsonValue]:

@@ -36,14 +36,22 @@ class Decided:
     """The record as its log keeps it, without the line break."""
     quarantined: bytes = b""
     """The record that waits for a person; empty where there is none."""
+    shingles: bytes = b""
+    """What an accepted encounter is compared with others by; empty where it is not."""
 
 
-def decided(outcome: Encounter | Rejection, line: bytes | None = None, *, written: Encounter | None = None) -> Decided:
+def decided(
+    outcome: Encounter | Rejection,
+    line: bytes | None = None,
+    *,
+    written: Encounter | None = None,
+    shingles: bytes = b"",
+) -> Decided:
     """Return the ledger's entry for an outcome; ``line`` is its JSON where that is at hand, ``written`` the encounter
-    that was rejected, which is kept where the rejection says so."""
+    that was rejected, which is kept where the rejection says so, ``shingles`` what it is compared with others by."""
     line = line or outcome.model_dump_json().encode()
     if not isinstance(outcome, Rejection):
-        return Decided(outcome.index, None, outcome.attempts, outcome.usage, line)
+        return Decided(outcome.index, None, outcome.attempts, outcome.usage, line, shingles=shingles)
     kept = b""
     if outcome.reason == QUARANTINED and written is not None:
         record = Quarantined(id=outcome.id, index=outcome.index, findings=outcome.findings, encounter=written)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +15,15 @@ from synth.assets import asset_hashes, render_prompt
 from synth.card import write_card
 from synth.catalog import Task, load_task, task_path
 from synth.checks.base import Check
-from synth.checks.workers import CheckWorkers, open_checks
+from synth.checks.contamination import HeldOutIndex, held_out_index
+from synth.checks.duplicates import NAME as DUPLICATES
+from synth.checks.duplicates import Duplicates
+from synth.checks.workers import CheckWorkers, open_checks, shingles
 from synth.clock import RunClock, Traffic
 from synth.config import RunConfig, dump_config, fingerprint, run_versions
+from synth.corpora import Corpus
 from synth.errors import UserError
+from synth.held_out import held_out_table
 from synth.identities import identities_path
 from synth.ledger import Decided, Position, decided, taker
 from synth.packs import Pack, load_pack, pack_path
@@ -26,7 +31,7 @@ from synth.publish import publish
 from synth.records import Counts, Encounter, Manifest, Rejection, TeacherIdentity
 from synth.release import Recall, safe_harbor_release
 from synth.report import write_report
-from synth.runs import RunDir
+from synth.runs import RunDir, read_encounters
 from synth.scenarios import sample_scenario
 from synth.scheduling import in_order, window
 from synth.teachers.base import Candidate, Teacher, TeacherRequest
@@ -60,6 +65,8 @@ class Execution:
     patience: float = 120.0
     """Seconds that a server may be away."""
     cache: Path | None = None
+    held_out: tuple[Corpus, ...] = ()
+    """The texts of the benchmarks that the configuration names."""
     notify: Callable[[str], None] = lambda _line: None
     """Told what is being waited for, one line at a time."""
     committed: Callable[[Position, Traffic], None] = lambda _position, _traffic: None
@@ -74,7 +81,7 @@ def generate(config: RunConfig, execution: Execution) -> Position:
     there.
     """
     pack, task = load_pack(config.specialty), load_task(config.task)
-    checks = CheckWorkers(config.checks, task, execution.workers, config)
+    checks = CheckWorkers(config.checks, task, execution.workers, config, _held_out(config, execution.held_out))
     manifest = _manifest(config, task)
     run = RunDir(execution.out, manifest, dump_config(config))
     try:
@@ -138,7 +145,7 @@ class Preview:
 def preview(config: RunConfig, execution: Execution, count: int) -> list[Preview]:
     """Return the first candidates of a run without writing anything anywhere; raises as ``generate`` does."""
     pack, task = load_pack(config.specialty), load_task(config.task)
-    checks = open_checks(config.checks, task, config)
+    checks = open_checks(config.checks, task, config, _held_out(config, execution.held_out))
     execution.notify(execution.announcement)
 
     async def written() -> list[Encounter | Rejection]:
@@ -150,15 +157,22 @@ def preview(config: RunConfig, execution: Execution, count: int) -> list[Preview
             finally:
                 await teacher.close()
 
-    return [_previewed(outcome, checks, task) for outcome in asyncio.run(written())]
+    settled = _opened_duplicates(config, ())
+    return [_previewed(outcome, checks, task, settled) for outcome in asyncio.run(written())]
 
 
-def _previewed(written: Encounter | Rejection, checks: Sequence[Check], task: Task) -> Preview:
+def _previewed(
+    written: Encounter | Rejection, checks: Sequence[Check], task: Task, settled: Callable[[Decided], Decided]
+) -> Preview:
     if isinstance(written, Rejection):
         return Preview(written, "", ())
     outcomes = [(check.name, check(written)) for check in checks]
     verdicts = tuple((name, outcome if isinstance(outcome, Rejection) else None) for name, outcome in outcomes)
     valid = verdicts[0][1] is None  # the schema check comes first
+    if all(rejection is None for _, rejection in verdicts):
+        entry = settled(decided(written, shingles=shingles(checks, written)))
+        if entry.reason is not None:  # it is compared last
+            verdicts = (*verdicts[:-1], (verdicts[-1][0], Rejection.model_validate_json(entry.line)))
     return Preview(written, render_prompt(task.renderer, target=written.target) if valid else "", verdicts)
 
 
@@ -166,6 +180,7 @@ async def _commit_candidates(
     config: RunConfig, execution: Execution, run: RunDir, pack: Pack, task: Task, checks: CheckWorkers
 ) -> None:
     """Commit candidates in index order until N are accepted."""
+    settled = _opened_duplicates(config, read_encounters(run.path))
     clock = RunClock(execution.out, run.position, execution.notify, gpus=gpus(config.teacher.name))
     try:
         async with checks:
@@ -187,7 +202,7 @@ async def _commit_candidates(
                 entries = in_order(decide, run.position, config.n, execution.max_candidates, room)
                 async with aclosing(entries):
                     async for entry in entries:
-                        run.commit(entry)
+                        run.commit(settled(entry))
                         clock.tick(run.position, teacher.traffic)
                         execution.committed(run.position, teacher.traffic)
             finally:
@@ -197,6 +212,37 @@ async def _commit_candidates(
         clock.close(run.position)
     if run.position.accepted < config.n:
         raise CandidateBudgetSpent(_shortfall(run.position, config.n))
+
+
+def _held_out(config: RunConfig, corpora: Sequence[Corpus]) -> HeldOutIndex | None:
+    """Return the texts that are held out; UserError where they are not those that the configuration names."""
+    given = {corpus.name: corpus for corpus in corpora}
+    for benchmark in config.hold_out:
+        if benchmark.name not in given:
+            raise UserError(
+                f"{benchmark.name} is held out of this run; say where it lies: --hold-out {benchmark.name}=PATH"
+            )
+        if given[benchmark.name].sha256 != benchmark.sha256:
+            raise UserError(f"the files of {benchmark.name} are not those that were held out before (another SHA-256)")
+    if not config.hold_out:
+        return None
+    texts = [
+        (f"{corpus.name} {item.id}", text)
+        for corpus in corpora
+        for item in corpus.items
+        for text in (item.dialogue, item.note)
+        if text.strip()
+    ]
+    return held_out_index(texts, config.contamination.words)
+
+
+def _opened_duplicates(config: RunConfig, before: Iterable[Encounter]) -> Callable[[Decided], Decided]:
+    """Return what compares each candidate, when it is committed, with those that were accepted before it."""
+    if DUPLICATES not in config.checks:
+        return lambda entry: entry
+    duplicates = Duplicates(config.duplicates)
+    duplicates.take_up(before)
+    return duplicates.settled
 
 
 def _request(
@@ -258,8 +304,9 @@ def _finish(run: RunDir, config: RunConfig, manifest: Manifest, task: Task, pack
         splits=dict(summary.splits),
     )
     release = safe_harbor_release(run.path, config, summary, _recall(config))
-    write_card(run.path, config, manifest, counts, summary, task, pack, release)
-    write_report(run.path, config, counts, summary, release)
+    held_out = held_out_table(run.path, config, summary)
+    write_card(run.path, config, manifest, counts, summary, task, pack, release, held_out)
+    write_report(run.path, config, counts, summary, release, held_out)
     run.complete(counts)
 
 

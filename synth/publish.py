@@ -17,7 +17,7 @@ from synth.assets import canonical_json, render_prompt
 from synth.catalog import Task
 from synth.config import SplitConfig
 from synth.filling import Filled, fill
-from synth.records import Encounter, IdentityMode, PatientFact, Split
+from synth.records import Encounter, IdentityMode, Overlap, PatientFact, Split
 from synth.runs import read_encounters
 from synth.splits import split_of
 
@@ -52,6 +52,8 @@ class Summary:
     """What the PHI check took out, by entity type and action."""
     identifiers: Counter[str] = field(default_factory=Counter)
     """What stands where there was a placeholder, by the placeholder's name without its number."""
+    nearest: Overlap | None = None
+    """The most n-grams and the largest cosine of any encounter with a benchmark that was held out."""
     samples: list[tuple[str, str, str]] = field(default_factory=list)
     """Id, source and text of the first encounters."""
 
@@ -84,8 +86,18 @@ class Summary:
         self.facts += len(scenario.facts)
         self.prompt_tokens += encounter.usage.prompt_tokens
         self.completion_tokens += encounter.usage.completion_tokens
+        if encounter.overlap is not None:
+            self.nearest = _larger(self.nearest, encounter.overlap)
         if len(self.samples) < _SAMPLES:
             self.samples.append((encounter.id, source, text))
+
+
+def _larger(before: Overlap | None, found: Overlap) -> Overlap:
+    """Return the larger of both measures, each for itself."""
+    if before is None:
+        return found
+    nearer = found if found.cosine > before.cosine else before
+    return nearer.model_copy(update={"ngrams": max(before.ngrams, found.ngrams)})
 
 
 def publish(run: Path, task: Task, shares: SplitConfig, identities: IdentityMode = "placeholder") -> Summary:

@@ -247,6 +247,17 @@ class Identifier(Record):
     end: int
 
 
+class Overlap(Record):
+    """Where an encounter comes nearest to the benchmarks that are held out of its run."""
+
+    ngrams: int
+    """The most word n-grams that source or target share with one text of a benchmark."""
+    cosine: float
+    """The largest similarity of source or target to one text of a benchmark, 0 to 1, to four decimals."""
+    nearest: str
+    """That text's benchmark and item."""
+
+
 class Encounter(Record):
     """A source with its target, and the scenario that both were written from."""
 
@@ -259,6 +270,8 @@ class Encounter(Record):
     """Holds under the task's contract once the schema check has passed."""
     findings: tuple[HandledFinding, ...] = ()
     """What the PHI check took out."""
+    overlap: Overlap | None = None
+    """None where no benchmark is held out."""
     teacher: TeacherIdentity
     attempts: int
     usage: Usage

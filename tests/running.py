@@ -57,7 +57,8 @@ def here(*words: str) -> subprocess.CompletedProcess[str]:
 
 
 def at(server: FakeServer, out: Path, n: int | None, **flags: object) -> list[str]:
-    """Return the words that generate N encounters with a server, checked by this process and without a cache.
+    """Return the words that generate N encounters with a server, checked by this process and without a cache; the
+    server repeats itself, so duplicates are let through.
 
     ``flags`` come in addition or instead; None leaves one out, True gives one without a value.
     """
@@ -70,6 +71,7 @@ def at(server: FakeServer, out: Path, n: int | None, **flags: object) -> list[st
         "out": out,
         "workers": 0,
         "no-cache": True,
+        "duplicates": "off",
     }
     words = ["generate"]
     for name, value in {**chosen, **{key.replace("_", "-"): value for key, value in flags.items()}}.items():

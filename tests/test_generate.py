@@ -37,9 +37,9 @@ def one_line(result: subprocess.CompletedProcess[str]) -> str:
     return lines[0]
 
 
-def settings_file(tmp_path: Path, checks: str) -> Path:
+def settings_file(tmp_path: Path, checks: str, more: str = "") -> Path:
     path = tmp_path / "settings.yaml"
-    path.write_text(f"{SETTINGS}checks: {checks}\n")
+    path.write_text(f"{SETTINGS}checks: {checks}\n{more}")
     return path
 
 
@@ -65,11 +65,12 @@ def generate_with_kills(config: Path, out: Path, n: int, kills: int, seed: int, 
 
 
 def test_killed_at_any_moment_a_run_ends_in_the_same_bytes(tmp_path: Path) -> None:
-    config = settings_file(tmp_path, "[schema]")
+    config = settings_file(tmp_path, "[schema, duplicates]", "duplicates: {share: 0.06}\n")
     assert finish("--config", str(config), "-n", "300", "--out", str(tmp_path / "whole")).returncode == 0
     hits = generate_with_kills(config, tmp_path / "killed", 300, kills=3, seed=1, concurrency=7)
     assert hits >= 2
     assert all_bytes(tmp_path / "killed") == all_bytes(tmp_path / "whole")
+    assert "near_duplicate" in (tmp_path / "killed" / REJECTIONS).read_text()
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 LAYERS: list[set[str]] = [
-    {"records", "errors", "assets", "draws", "console", "processes", "proportions"},
+    {"records", "errors", "assets", "draws", "console", "processes", "proportions", "shingles"},
     {"catalog", "packs", "fields", "identities"},
     {"surrogates"},
     {"filling"},
@@ -22,7 +22,9 @@ LAYERS: list[set[str]] = [
     {"status"},
     {"scenarios", "teachers", "checks", "publish"},
     {"privacy"},
-    {"release"},
+    {"corpora"},
+    {"language"},
+    {"release", "held_out"},
     {"card", "report"},
     {"pipeline"},
     {"privacy_cli"},

@@ -45,7 +45,20 @@ def serving(rates: str) -> Iterator[str]:
 def command(url: str, out: Path, n: int, *more: str) -> list[str]:
     """Return the command of a run that gives a request 1.5 seconds."""
     synth = [sys.executable, "-c", "from synth.cli import main; main()", "generate", "--specialty", "endocrinology"]
-    words = ["--endpoint", url, "--model", "fake-1", "--timeout", "1.5", "--concurrency", "128", "--workers", "1"]
+    words = [
+        "--endpoint",
+        url,
+        "--model",
+        "fake-1",
+        "--timeout",
+        "1.5",
+        "--concurrency",
+        "128",
+        "--workers",
+        "1",
+        "--duplicates",
+        "off",
+    ]
     return [*synth, "-n", str(n), "--out", str(out), *words, *more]
 
 

@@ -8,16 +8,21 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from inspect import signature
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeAlias
 
 from synth.catalog import CHECKS, Task, load_task, resolve
 from synth.checks.base import Check
+from synth.checks.contamination import HeldOutIndex
+from synth.checks.duplicates import DuplicatesCheck
 from synth.config import RunConfig
 from synth.errors import UserError
 from synth.ledger import Decided, decided
 from synth.processes import open_pool
 from synth.records import Encounter, Rejection
 
+_Checked: TypeAlias = "Rejection | tuple[bytes, bytes]"
+"""A rejection; else the line of the encounter as the checks have changed it, empty where they did not, and what it is
+compared with others by."""
 _BATCH = 16
 """Encounters that go to a process at once, where so many wait; fewer messages between processes cost less."""
 _AHEAD = 2
@@ -28,15 +33,18 @@ _checks: list[Check] = []
 """Those of this process, where it is a worker."""
 
 
-def open_checks(names: Sequence[str], task: Task, config: RunConfig | None = None) -> list[Check]:
+def open_checks(
+    names: Sequence[str], task: Task, config: RunConfig | None = None, held_out: HeldOutIndex | None = None
+) -> list[Check]:
     """Return the checks of these names, as the run configures them; UserError with a suggestion for an unknown one."""
-    return [_opened(name, task, config) for name in names]
+    return [_opened(name, (task, config, held_out)) for name in names]
 
 
-def _opened(name: str, task: Task, config: RunConfig | None) -> Check:
-    """Return a check from its factory, which takes the run's settings, too, where it needs them."""
+def _opened(name: str, given: tuple[Task, RunConfig | None, HeldOutIndex | None]) -> Check:
+    """Return a check from its factory, which takes the run's settings and the texts held out, too, where it needs
+    them."""
     factory = _factory(name)
-    return factory(task, config) if len(signature(factory).parameters) > 1 else factory(task)
+    return factory(*given[: len(signature(factory).parameters)])
 
 
 def _factory(name: str) -> Callable[..., Check]:
@@ -54,20 +62,33 @@ def run_checks(checks: Sequence[Check], encounter: Encounter) -> Encounter | Rej
     return encounter
 
 
+def shingles(checks: Sequence[Check], encounter: Encounter) -> bytes:
+    """Return what an accepted encounter is compared with others by; nothing where none of the checks compares."""
+    return b"".join(check.shingles(encounter) for check in checks if isinstance(check, DuplicatesCheck))
+
+
 class CheckWorkers:
     """Runs a task's checks on encounters; ``async with`` starts and ends its processes."""
 
-    def __init__(self, names: Sequence[str], task: Task, workers: int, config: RunConfig | None = None) -> None:
+    def __init__(
+        self,
+        names: Sequence[str],
+        task: Task,
+        workers: int,
+        config: RunConfig | None = None,
+        held_out: HeldOutIndex | None = None,
+    ) -> None:
         """``workers`` is how many processes; 0 runs the checks in this one. ``config`` is for the checks that have
-        settings. UserError for an unknown check."""
+        settings, ``held_out`` for the one of contamination. UserError for an unknown check."""
         for name in names:
             _factory(name)
         self._names = tuple(names)
         self._task = task
         self._config = config
+        self._held_out = held_out
         self._workers = workers
-        self._inline = open_checks(names, task, config) if workers == 0 else []
-        self._waiting: asyncio.Queue[tuple[bytes, asyncio.Future[bytes | Rejection]]] = asyncio.Queue()
+        self._inline = open_checks(names, task, config, held_out) if workers == 0 else []
+        self._waiting: asyncio.Queue[tuple[bytes, asyncio.Future[_Checked]]] = asyncio.Queue()
         self._senders: list[asyncio.Task[None]] = []
         self._pool: ProcessPoolExecutor | None = None
 
@@ -93,15 +114,20 @@ class CheckWorkers:
         """
         if not self._workers:
             outcome = run_checks(self._inline, encounter)
-            return outcome if isinstance(outcome, Rejection) else decided(outcome)
+            if isinstance(outcome, Rejection):
+                return outcome
+            return decided(outcome, shingles=shingles(self._inline, outcome))
         line = encounter.model_dump_json().encode()
-        answer: asyncio.Future[bytes | Rejection] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[_Checked] = asyncio.get_running_loop().create_future()
         self._waiting.put_nowait((line, answer))
         found = await answer
-        return found if isinstance(found, Rejection) else decided(encounter, found or line)
+        if isinstance(found, Rejection):
+            return found
+        changed, compared = found
+        return decided(encounter, changed or line, shingles=compared)
 
     def _open(self) -> ProcessPoolExecutor:
-        return open_pool(self._workers, _load, (self._names, self._task.name, self._config))
+        return open_pool(self._workers, _load, (self._names, self._task.name, self._config, self._held_out))
 
     async def _send(self) -> None:
         """Give waiting encounters to the processes, a batch at a time."""
@@ -120,7 +146,7 @@ class CheckWorkers:
                 if not answer.done():
                     answer.set_result(result)
 
-    async def _checked(self, lines: list[bytes]) -> list[bytes | Rejection]:
+    async def _checked(self, lines: list[bytes]) -> list[_Checked]:
         loop = asyncio.get_running_loop()
         for _ in range(2):
             pool = self._pool
@@ -134,24 +160,25 @@ class CheckWorkers:
         raise UserError("the processes that run the checks die (out of memory?); use fewer with --workers and resume")
 
 
-def _load(names: tuple[str, ...], task: str, config: RunConfig | None) -> None:
+def _load(names: tuple[str, ...], task: str, config: RunConfig | None, held_out: HeldOutIndex | None) -> None:
     """Open the checks of this process, a worker."""
     try:
-        _checks[:] = open_checks(names, load_task(task), config)
+        _checks[:] = open_checks(names, load_task(task), config, held_out)
     except UserError as error:
         _unopened.append(error)  # told to whoever asks, because the pool would only print it and call itself broken
 
 
-def _check(lines: list[bytes]) -> list[bytes | Rejection]:
-    """Return for each encounter its rejection, or its line as the checks have changed it, empty where they did not."""
+def _check(lines: list[bytes]) -> list[_Checked]:
+    """Return what becomes of each encounter."""
     if _unopened:
         raise _unopened[0]
-    results: list[bytes | Rejection] = []
+    results: list[_Checked] = []
     for line in lines:
         encounter = Encounter.model_validate_json(line)
         outcome = run_checks(_checks, encounter)
         if isinstance(outcome, Rejection):
             results.append(outcome)
         else:
-            results.append(b"" if outcome is encounter else outcome.model_dump_json().encode())
+            changed = b"" if outcome is encounter else outcome.model_dump_json().encode()
+            results.append((changed, shingles(_checks, outcome)))
     return results

@@ -37,7 +37,7 @@ _TEXTS = ("dialogue", "section_text", "note", "text")
 """Columns and keys of a corpus that hold text; others, such as metadata, are not read."""
 _NAMES = ("doctor_name", "patient_firstname", "patient_familyname")
 _INTERVAL = re.compile(r'^\s*text\s*=\s*"((?:[^"]|"")*)"', re.MULTILINE)
-_MARKUP = re.compile(r"</?[A-Z_]+/?>")
+MARKUP = re.compile(r"</?[A-Z_]+/?>")
 
 
 class LabelledSpan(Record):
@@ -145,18 +145,18 @@ def _texts_of(file: Path) -> Iterator[str]:
         for row in rows_of(file):
             yield from (text for name in _TEXTS if (text := row.get(name)))
     elif ending == ".textgrid":
-        text = "\n".join(text_grid(_text(file)))
+        text = "\n".join(text_grid(read_text(file)))
         if text:
             yield text
     elif ending == ".json":
         try:
-            value = json.loads(_text(file))
+            value = json.loads(read_text(file))
         except ValueError:
             return
         if isinstance(value, dict):
             yield from (text for name in _TEXTS if isinstance(text := value.get(name), str) and text)
     elif ending in (".txt", ".text"):
-        yield _text(file)
+        yield read_text(file)
 
 
 def text_grid(content: str) -> list[str]:
@@ -164,17 +164,18 @@ def text_grid(content: str) -> list[str]:
 
     Source of the form: Praat manual, "TextGrid file formats".
     """
-    said = (_MARKUP.sub("", hit.replace('""', '"')).strip() for hit in _INTERVAL.findall(content))
+    said = (MARKUP.sub("", hit.replace('""', '"')).strip() for hit in _INTERVAL.findall(content))
     return [text for text in said if text]
 
 
 def rows_of(file: Path) -> list[dict[str, str]]:
     """Return the rows of a CSV file by column."""
     with cells_up_to(1 << 24):
-        return list(csv.DictReader(_text(file).splitlines(keepends=True)))
+        return list(csv.DictReader(read_text(file).splitlines(keepends=True)))
 
 
-def _text(file: Path) -> str:
+def read_text(file: Path) -> str:
+    """Return the text of a file in UTF-8, or in UTF-16 where its byte order mark says so; bad bytes become U+FFFD."""
     data = file.read_bytes()
     return data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig", "replace")
 
