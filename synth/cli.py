@@ -200,16 +200,38 @@ def status(run: Path, as_json: bool) -> None:
 
 
 @synth.command()
-def specialties() -> None:
-    """List the specialty packs with their conditions."""
-    from synth.packs import load_pack, pack_names
+@click.argument("names", metavar="[NAME]...", nargs=-1)
+@click.option(
+    "--check", is_flag=True, help="Check the packs, as written and as sampled; exit 2 where something is wrong."
+)
+@click.option(
+    "--samples", type=click.IntRange(min=0), default=10_000, show_default=True, help="Scenarios a pack to check."
+)
+def specialties(names: tuple[str, ...], check: bool, samples: int) -> None:
+    """List the specialty packs with their conditions and guidelines, or check them."""
+    from synth.packs import load_pack
+    from synth.vetting import packs_named, vet
 
-    for name in pack_names():
+    wrong = 0
+    for name in packs_named(names):
+        if check:
+            problems, notes = vet(name, samples)
+            wrong += len(problems)
+            for problem in problems:
+                click.echo(str(problem))
+            for note in notes:
+                click.echo(f"note: {note}", err=True)
+            click.echo(
+                f"{name}: {len(problems) or 'no'} problem{'s' * (len(problems) != 1)}, {samples:,} scenarios sampled"
+            )
+            continue
         pack = load_pack(name)
         click.echo(f"{name}: {len(pack.conditions)} conditions")
         for condition_id, condition in pack.conditions.items():
-            first = pack.citations[condition.sources[0]]
-            click.echo(f"  {condition_id}  ({first.publisher} {first.year})")
+            cited = (pack.citations[source] for source in condition.sources)
+            click.echo(f"  {condition_id}  ({'; '.join(f'{c.publisher} {c.year}' for c in cited)})")
+    if wrong:
+        sys.exit(2)
 
 
 for command in COMMANDS:

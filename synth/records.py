@@ -17,6 +17,11 @@ Interpretation = Literal["low", "normal", "high"]
 PlanAction = Literal["start", "stop", "increase", "decrease", "continue", "order", "refer", "advise", "follow-up"]
 
 
+def _none(value: object) -> bool:
+    """Return whether a field holds nothing, so that a record without it stays the bytes that it was."""
+    return value is None
+
+
 class Record(BaseModel):
     """Base of all records: frozen, and an unknown key is an error."""
 
@@ -37,6 +42,8 @@ class PatientFact(FactBase):
     age: int
     """Years."""
     sex: Sex
+    age_months: int | None = Field(default=None, exclude_if=_none)
+    """Of a child under two years, whose age is said in months."""
 
 
 class ComplaintFact(FactBase):

@@ -22,7 +22,7 @@ LAYERS: list[set[str]] = [
     {"status"},
     {"scenarios", "teachers", "checks", "publish"},
     {"privacy"},
-    {"release"},
+    {"release", "vetting"},
     {"card", "report"},
     {"pipeline"},
     {"privacy_cli"},
