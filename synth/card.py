@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from synth.assets import render_template
@@ -12,6 +13,7 @@ from synth.publish import Summary
 from synth.records import Counts, Manifest
 from synth.release import Release
 from synth.runs import write_atomically
+from synth.shares import Share
 
 
 def write_card(
@@ -23,6 +25,7 @@ def write_card(
     task: Task,
     pack: Pack,
     release: Release,
+    shares: Sequence[Share] = (),
 ) -> None:
     """Write ``README.md`` of a run: the card that a publisher reads before signing."""
     conditions = [
@@ -38,6 +41,7 @@ def write_card(
         task=task,
         conditions=conditions,
         release=release,
+        shares=shares,
         size=_size_category(counts.accepted),
     )
     write_atomically(run / "README.md", text.rstrip() + "\n")

@@ -76,6 +76,30 @@ def synth() -> None:
     type=click.Choice(["reject", "redact", "surrogate"]),
     help="What becomes of an identifier that the teacher wrote all the same [reject].",
 )
+@click.option(
+    "--condition",
+    "conditions",
+    metavar="NAME",
+    multiple=True,
+    help="Only patients with this condition of the pack; may be given several times.",
+)
+@click.option("--age", metavar="YEARS", help="Only patients of these years, such as 40-65 or 65+.")
+@click.option("--sex", type=click.Choice(["female", "male"]), help="Only patients of this sex.")
+@click.option("--visit", type=click.Choice(["new", "follow-up"]), help="Only first visits, or only follow-ups.")
+@click.option(
+    "--distribution",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    metavar="FILE",
+    help="YAML with target shares by condition, sex, age or visit.",
+)
+@click.option(
+    "--language-level", type=click.Choice(["plain", "usual", "educated"]), help="How the patient speaks [usual]."
+)
+@click.option(
+    "--difficulty",
+    type=click.Choice(["easy", "usual", "hard"]),
+    help="How much there is to carry, and how often somebody corrects or interrupts [usual].",
+)
 @click.option("--preview", metavar="K", type=click.IntRange(min=1), help="Show K encounters with verdicts; write none.")
 @click.option(
     "--config",
@@ -103,6 +127,13 @@ def generate(
     cache: bool,
     identities: str | None,
     phi: str | None,
+    conditions: tuple[str, ...],
+    age: str | None,
+    sex: str | None,
+    visit: str | None,
+    distribution: Path | None,
+    language_level: str | None,
+    difficulty: str | None,
     preview: int | None,
     config: Path | None,
 ) -> None:
@@ -113,9 +144,10 @@ def generate(
     synth generate --specialty endocrinology -n 1500 --teacher openai/gpt-oss-20b
     synth generate --specialty endocrinology -n 1500 --endpoint http://127.0.0.1:8000 --model my-model
     synth generate --specialty endocrinology --preview 3
+    synth generate --specialty endocrinology -n 200 --condition "type 2 diabetes" --age 40-65 --sex female
     synth generate --specialty endocrinology -n 1500 --identities tag    (of a complete run: publishes it anew)
     """
-    from synth.config import read_settings, resolve_config
+    from synth.config import read_settings, read_shares, resolve_config
     from synth.console import say
     from synth.pipeline import Execution
     from synth.processes import default_workers
@@ -127,6 +159,12 @@ def generate(
     if phi is not None:
         before = settings.get("phi")
         settings["phi"] = {**(before if isinstance(before, dict) else {}), "policy": phi}
+    asked = _given(age=age, sex=sex, visit=visit, language_level=language_level, difficulty=difficulty)
+    asked |= {"condition": list(conditions)} if conditions else {}
+    asked |= {"shares": read_shares(distribution)} if distribution is not None else {}
+    if asked:
+        given = settings.get("control")
+        settings["control"] = {**(given if isinstance(given, dict) else {}), **asked}
     if preview is not None:
         settings.setdefault("n", preview)
     chosen = choose_teacher(settings.get("teacher"), teacher, endpoints, model)

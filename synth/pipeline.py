@@ -22,6 +22,7 @@ from synth.errors import UserError
 from synth.identities import identities_path
 from synth.ledger import Decided, Position, decided, taker
 from synth.packs import Pack, load_pack, pack_path
+from synth.population import Population
 from synth.publish import publish
 from synth.records import Counts, Encounter, Manifest, Rejection, TeacherIdentity
 from synth.release import Recall, safe_harbor_release
@@ -29,6 +30,7 @@ from synth.report import write_report
 from synth.runs import RunDir
 from synth.scenarios import sample_scenario
 from synth.scheduling import in_order, window
+from synth.shares import target_and_actual
 from synth.teachers.base import Candidate, Teacher, TeacherRequest
 from synth.teachers.select import gpus, grammar_path, open_teacher
 
@@ -74,6 +76,7 @@ def generate(config: RunConfig, execution: Execution) -> Position:
     there.
     """
     pack, task = load_pack(config.specialty), load_task(config.task)
+    population = Population(pack, config.control)
     checks = CheckWorkers(config.checks, task, execution.workers, config)
     manifest = _manifest(config, task)
     run = RunDir(execution.out, manifest, dump_config(config))
@@ -83,8 +86,8 @@ def generate(config: RunConfig, execution: Execution) -> Position:
                 execution.notify(f"all encounters are there; publishing them with identities {config.identities}")
             else:
                 execution.notify(execution.announcement)
-                asyncio.run(_commit_candidates(config, execution, run, pack, task, checks))
-            _finish(run, config, manifest, task, pack)
+                asyncio.run(_commit_candidates(config, execution, run, pack, task, checks, population))
+            _finish(run, config, manifest, task, pack, population)
         return run.position
     finally:
         run.close()
@@ -138,13 +141,15 @@ class Preview:
 def preview(config: RunConfig, execution: Execution, count: int) -> list[Preview]:
     """Return the first candidates of a run without writing anything anywhere; raises as ``generate`` does."""
     pack, task = load_pack(config.specialty), load_task(config.task)
+    population = Population(pack, config.control)
     checks = open_checks(config.checks, task, config)
     execution.notify(execution.announcement)
 
     async def written() -> list[Encounter | Rejection]:
         with TemporaryDirectory() as folder:
             teacher = await open_teacher(_request(config, execution, pack, task, Path(folder) / "vllm.log"))
-            candidates = [Candidate(sample_scenario(pack, config.seed, index)) for index in range(count)]
+            scenarios = (sample_scenario(pack, config.seed, index, population) for index in range(count))
+            candidates = [Candidate(scenario) for scenario in scenarios]
             try:
                 return await asyncio.gather(*(_decide(candidate, teacher, _unchecked) for candidate in candidates))
             finally:
@@ -163,7 +168,13 @@ def _previewed(written: Encounter | Rejection, checks: Sequence[Check], task: Ta
 
 
 async def _commit_candidates(
-    config: RunConfig, execution: Execution, run: RunDir, pack: Pack, task: Task, checks: CheckWorkers
+    config: RunConfig,
+    execution: Execution,
+    run: RunDir,
+    pack: Pack,
+    task: Task,
+    checks: CheckWorkers,
+    population: Population,
 ) -> None:
     """Commit candidates in index order until N are accepted."""
     clock = RunClock(execution.out, run.position, execution.notify, gpus=gpus(config.teacher.name))
@@ -173,7 +184,7 @@ async def _commit_candidates(
             teacher = await open_teacher(_request(config, execution, pack, task, log, run.constrained))
 
             async def decide(index: int) -> Decided:
-                candidate = Candidate(sample_scenario(pack, config.seed, index))
+                candidate = Candidate(sample_scenario(pack, config.seed, index, population))
                 outcome = await _decide(candidate, teacher, checks.verdict)
                 return outcome if isinstance(outcome, Decided) else decided(outcome, written=candidate.written)
 
@@ -247,9 +258,10 @@ def _shortfall(position: Position, n: int) -> str:
     )
 
 
-def _finish(run: RunDir, config: RunConfig, manifest: Manifest, task: Task, pack: Pack) -> None:
+def _finish(run: RunDir, config: RunConfig, manifest: Manifest, task: Task, pack: Pack, population: Population) -> None:
     """Derive data set, card and report from the logs, then mark the run complete."""
     summary = publish(run.path, task, config.splits, config.identities)
+    shares = target_and_actual(population, summary)
     counts = Counts(
         candidates=run.position.next_index,
         accepted=run.position.accepted,
@@ -258,8 +270,8 @@ def _finish(run: RunDir, config: RunConfig, manifest: Manifest, task: Task, pack
         splits=dict(summary.splits),
     )
     release = safe_harbor_release(run.path, config, summary, _recall(config))
-    write_card(run.path, config, manifest, counts, summary, task, pack, release)
-    write_report(run.path, config, counts, summary, release)
+    write_card(run.path, config, manifest, counts, summary, task, pack, release, shares)
+    write_report(run.path, config, counts, summary, release, shares)
     run.complete(counts)
 
 

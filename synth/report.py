@@ -3,7 +3,7 @@ read."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from synth.assets import render_template
@@ -12,9 +12,17 @@ from synth.publish import Summary
 from synth.records import Counts
 from synth.release import Release
 from synth.runs import write_atomically
+from synth.shares import Share
 
 
-def write_report(run: Path, config: RunConfig, counts: Counts, summary: Summary, release: Release) -> None:
+def write_report(
+    run: Path,
+    config: RunConfig,
+    counts: Counts,
+    summary: Summary,
+    release: Release,
+    shares: Sequence[Share] = (),
+) -> None:
     """Write ``report.html``: no script, no request to anywhere."""
     words = {f"{start}–{start + 49}": summary.source_words[start] for start in sorted(summary.source_words)}
     charts = [
@@ -24,7 +32,13 @@ def write_report(run: Path, config: RunConfig, counts: Counts, summary: Summary,
         ("Rejections by stage and reason", _bars(counts.reasons)),
     ]
     text = render_template(
-        "run_report.html.j2", config=config, counts=counts, summary=summary, charts=charts, release=release
+        "run_report.html.j2",
+        config=config,
+        counts=counts,
+        summary=summary,
+        charts=charts,
+        release=release,
+        shares=shares,
     )
     write_atomically(run / "report.html", text.rstrip() + "\n")
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TypeVar
 
+from synth.control import Control
 from synth.draws import Draws
 from synth.packs import Age, Condition, Distribution, History, Pack, PlanItem, Presentation
 from synth.packs.growth import growth_charts
 from synth.packs.renal import creatinine
 from synth.packs.safety import Patient, objection, objections
+from synth.population import Cell, Population
 from synth.records import (
     ComplaintFact,
     DiagnosisFact,
@@ -40,20 +42,28 @@ _ADULT = 18
 """Years from which weight and height are an adult's and doses are not by weight."""
 _IN_MONTHS = 24
 """Months up to which age is said in months, and height is length, measured lying (2000 CDC growth charts)."""
+_DRAWN = 5
+"""Patients drawn for an easy or a hard encounter, of whom the one with the least or the most to carry is taken."""
 _GROWTH = Distribution(mean=0, sd=0.9, min=-1.8, max=1.8, latent="build", rho=0.8)
 """Weight and height for age of a child whose growth is ordinary, in standard deviations."""
 
 
-def sample_scenario(pack: Pack, seed: int, index: int) -> Scenario:
-    """Return the scenario at an index of the stream that a seed opens in a pack."""
-    draws = Draws("scenario", pack.specialty, seed, index)
-    condition_id = _pick(draws, {name: c.weight for name, c in pack.conditions.items()})
+def sample_scenario(pack: Pack, seed: int, index: int, population: Population | None = None) -> Scenario:
+    """Return the scenario at an index of the stream that a seed opens in a pack, among the patients of a population
+    where one is given."""
+    key = ("scenario", pack.specialty, seed, index)
+    draws = Draws(*key)
+    control = Control() if population is None else population.control
+    cell = population.pick(draws) if population is not None and control.chooses else None
+    condition_id, sex, presentation_id = _presented(pack, draws) if cell is None else _cell(cell)
     condition = pack.conditions[condition_id]
-    sex: Sex = "female" if draws.chance(condition.female) else "male"
-    options = {name: p.weight for name, p in condition.presentations.items() if p.sex in (None, sex)}
-    presentation_id = _pick(draws, options)
-    presentation = condition.presentations[presentation_id]
-    sampler = _Sampler(pack, draws, sex, condition_id, presentation_id)
+    sampler = _Sampler(pack, draws, sex, condition_id, presentation_id, cell)
+    facts = tuple(sampler.facts())
+    if control.difficulty in ("easy", "hard"):
+        others = (Draws(*key, "instead", i) for i in range(1, _DRAWN))
+        patients = [facts]
+        patients += [tuple(_Sampler(pack, d, sex, condition_id, presentation_id, cell).facts()) for d in others]
+        facts = (min if control.difficulty == "easy" else max)(patients, key=load)
     return Scenario(
         id=f"{pack.specialty}-{seed}-{index:06d}",
         specialty=pack.specialty,
@@ -61,10 +71,31 @@ def sample_scenario(pack: Pack, seed: int, index: int) -> Scenario:
         index=index,
         condition=condition_id,
         presentation=presentation_id,
-        visit=presentation.visit,
-        facts=tuple(sampler.facts()),
+        visit=condition.presentations[presentation_id].visit,
+        facts=facts,
         sources=condition.sources,
+        manner=control.manner,
     )
+
+
+def load(facts: tuple[Fact, ...]) -> int:
+    """Return how much a transcript and its note have to carry: one for each fact, and one more for each drug, with its
+    dose and how often, and for each result out of range."""
+    more = sum(fact.kind == "medication" or (fact.kind == "lab" and fact.interpretation != "normal") for fact in facts)
+    return len(facts) + more
+
+
+def _presented(pack: Pack, draws: Draws) -> tuple[str, Sex, str]:
+    """Draw condition, sex and presentation as the pack has them."""
+    condition_id = _pick(draws, {name: c.weight for name, c in pack.conditions.items()})
+    condition = pack.conditions[condition_id]
+    sex: Sex = "female" if draws.chance(condition.female) else "male"
+    options = {name: p.weight for name, p in condition.presentations.items() if p.sex in (None, sex)}
+    return condition_id, sex, _pick(draws, options)
+
+
+def _cell(cell: Cell) -> tuple[str, Sex, str]:
+    return cell.condition, cell.sex, cell.presentation
 
 
 def _pick(draws: Draws, weights: Mapping[K, float]) -> K:
@@ -93,7 +124,11 @@ class _Sampler:
     would rule that drug out is left out.
     """
 
-    def __init__(self, pack: Pack, draws: Draws, sex: Sex, condition: str, presentation: str) -> None:
+    def __init__(
+        self, pack: Pack, draws: Draws, sex: Sex, condition: str, presentation: str, cell: Cell | None = None
+    ) -> None:
+        """``cell`` settles the age, where there is one."""
+        self._cell = cell
         self._pack = pack
         self._draws = draws
         self._sex: Sex = sex
@@ -146,7 +181,7 @@ class _Sampler:
             yield PlanFact(id=f"plan-{i}", problem="diagnosis-1", action=action, text=text, medication=medication)
 
     def _who(self, ages: Age) -> PatientFact:
-        drawn = int(self._draw(ages, 0))
+        drawn = int(self._draw(ages, 0)) if self._cell is None else self._cell.drawn
         age = drawn // 12 if ages.unit == "months" else drawn
         self._months = drawn if ages.unit == "months" else 12 * drawn + 6
         self._patient.age = age

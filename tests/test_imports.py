@@ -12,7 +12,8 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 LAYERS: list[set[str]] = [
     {"records", "errors", "assets", "draws", "console", "processes", "proportions"},
-    {"catalog", "packs", "fields", "identities"},
+    {"catalog", "packs", "fields", "identities", "control"},
+    {"population"},
     {"surrogates"},
     {"filling"},
     {"config"},
@@ -22,7 +23,7 @@ LAYERS: list[set[str]] = [
     {"status"},
     {"scenarios", "teachers", "checks", "publish"},
     {"privacy"},
-    {"release", "vetting"},
+    {"release", "vetting", "shares"},
     {"card", "report"},
     {"pipeline"},
     {"privacy_cli"},
