@@ -32,7 +32,7 @@ from synth.scenarios import sample_scenario
 from synth.scheduling import in_order, window
 from synth.shares import target_and_actual
 from synth.teachers.base import Candidate, Teacher, TeacherRequest
-from synth.teachers.select import gpus, grammar_path, open_teacher
+from synth.teachers.select import gpus, grammar_paths, grammar_revision, open_teacher
 
 _Accepted = TypeVar("_Accepted", Encounter, Decided)
 
@@ -78,7 +78,7 @@ def generate(config: RunConfig, execution: Execution) -> Position:
     pack, task = load_pack(config.specialty), load_task(config.task)
     population = Population(pack, config.control)
     checks = CheckWorkers(config.checks, task, execution.workers, config)
-    manifest = _manifest(config, task)
+    manifest = _manifest(config, task, pack)
     run = RunDir(execution.out, manifest, dump_config(config))
     try:
         if not run.was_complete:
@@ -93,7 +93,7 @@ def generate(config: RunConfig, execution: Execution) -> Position:
         run.close()
 
 
-def _manifest(config: RunConfig, task: Task) -> Manifest:
+def _manifest(config: RunConfig, task: Task, pack: Pack) -> Manifest:
     """Return the manifest of the run as it starts."""
     files = [
         task_path(task.name),
@@ -102,12 +102,12 @@ def _manifest(config: RunConfig, task: Task) -> Manifest:
         *_data_files(Path(__file__).parent / "checks"),
     ]
     if config.teacher.name == "simulator":
-        files.append(grammar_path(task))
+        files.extend(grammar_paths(task, pack))
     assets = asset_hashes(task.schema_name, task.prompts, tuple(files))
     versions = run_versions()
     revision = config.teacher.revision
     if config.teacher.name == "simulator":
-        revision = assets[f"teachers/grammar/{task.simulator}.yaml"][:12]
+        revision = grammar_revision(task, pack)
     return Manifest(
         status="running",
         fingerprint=fingerprint(config, assets, versions),

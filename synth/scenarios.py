@@ -149,8 +149,8 @@ class _Sampler:
         """Yield the facts in the order of a note."""
         draws, pack, presentation = self._draws, self._pack, self._presentation
         yield self._who(presentation.age or self._condition.age)
-        fits = {name: entry.fits(self._sex, self._patient.age) for name, entry in pack.symptoms.items()}
-        options = {i: c.weight for i, c in enumerate(presentation.complaints) if fits.get(c.name, True)}
+        fits = {name: pack.symptoms[name].fits(self._sex, self._patient.age) for name in presentation.symptoms}
+        options = {i: c.weight for i, c in enumerate(presentation.complaints) if self._comes_with(c.name)}
         complaint = presentation.complaints[_pick(draws, options)]
         duration = draws.pick(complaint.durations) if complaint.durations else None
         yield ComplaintFact(id="complaint-1", name=complaint.name, duration=duration)
@@ -179,6 +179,10 @@ class _Sampler:
         items = (fact for item in presentation.plan if (fact := self._plan(item)) is not None)
         for i, (action, text, medication) in enumerate(items, 1):
             yield PlanFact(id=f"plan-{i}", problem="diagnosis-1", action=action, text=text, medication=medication)
+
+    def _comes_with(self, complaint: str) -> bool:
+        entry = self._pack.symptoms.get(complaint) or self._pack.occasions[complaint]
+        return entry.fits(self._sex, self._patient.age)
 
     def _who(self, ages: Age) -> PatientFact:
         drawn = int(self._draw(ages, 0)) if self._cell is None else self._cell.drawn
