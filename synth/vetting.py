@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from synth.errors import UserError
-from synth.packs import Pack, load_pack, pack_names
+from synth.packs import Pack, load_pack, pack_names, pack_path
 from synth.packs.audit import scenario_problems
 from synth.packs.checks import Problem, check_pack, missing_codes
 from synth.packs.loading import duplicate_keys
@@ -23,7 +23,7 @@ _SEED = 0
 def packs_named(names: Sequence[str]) -> list[str]:
     """Return the names of packs, all of them where none is given; UserError with a suggestion for an unknown one."""
     for name in names:
-        load_pack(name)
+        pack_path(name)
     return list(names) or pack_names()
 
 
