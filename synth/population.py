@@ -2,8 +2,8 @@
 
 Patients fall into cells: presentation, sex and age. A cell's chance is the pack's own, cut to what is asked for, and
 then raked: scaled to each given share in turn until all of them hold (iterative proportional fitting; Deming WE,
-Stephan FF. Ann Math Stat 1940;11:427-444), which changes the pack's other proportions the least. An index draws its
-cell, so it is the same whatever runs beside it.
+Stephan FF. Ann Math Stat 1940;11:427-444), which changes the pack's other proportions the least. An index has its
+cell whatever runs beside it.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from synth.packs import Age, Pack
 from synth.records import Sex, Visit
 
 Dimension = Literal["condition", "sex", "age", "visit"]
+_GOLDEN = (math.sqrt(5) - 1) / 2
 _ROUNDS = 500
 _EXACT = 1e-9
 _OFF = 0.005
@@ -67,9 +68,12 @@ class Population:
     def _heights(self) -> list[float]:
         return list(accumulate(self._chances))
 
-    def pick(self, draws: Draws) -> Cell:
-        """Return a cell, with its chance."""
-        at = bisect_right(self._heights, draws.point() * self._heights[-1])
+    def pick(self, seed: int, index: int) -> Cell:
+        """Return the cell of an index. The indices of a seed are spread evenly over the cells, so that a short run
+        keeps the shares as well as a long one does (the sequence of Weyl with the golden ratio; Kuipers L,
+        Niederreiter H. Uniform Distribution of Sequences, 1974)."""
+        start = Draws("population", self._pack.specialty, seed).point()
+        at = bisect_right(self._heights, (start + index * _GOLDEN) % 1.0 * self._heights[-1])
         return self._cells[min(at, len(self._cells) - 1)]
 
     def expected(self, dimension: Dimension) -> dict[str, float]:

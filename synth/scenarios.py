@@ -54,7 +54,7 @@ def sample_scenario(pack: Pack, seed: int, index: int, population: Population | 
     key = ("scenario", pack.specialty, seed, index)
     draws = Draws(*key)
     control = Control() if population is None else population.control
-    cell = population.pick(draws) if population is not None and control.chooses else None
+    cell = population.pick(seed, index) if population is not None and control.chooses else None
     condition_id, sex, presentation_id = _presented(pack, draws) if cell is None else _cell(cell)
     condition = pack.conditions[condition_id]
     sampler = _Sampler(pack, draws, sex, condition_id, presentation_id, cell)
