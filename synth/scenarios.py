@@ -42,6 +42,7 @@ _ADULT = 18
 """Years from which weight and height are an adult's and doses are not by weight."""
 _IN_MONTHS = 24
 """Months up to which age is said in months, and height is length, measured lying (2000 CDC growth charts)."""
+_ANYBODY = Control()
 _DRAWN = 5
 """Patients drawn for an easy or a hard encounter, of whom the one with the least or the most to carry is taken."""
 _GROWTH = Distribution(mean=0, sd=0.9, min=-1.8, max=1.8, latent="build", rho=0.8)
@@ -53,7 +54,7 @@ def sample_scenario(pack: Pack, seed: int, index: int, population: Population | 
     where one is given."""
     key = ("scenario", pack.specialty, seed, index)
     draws = Draws(*key)
-    control = Control() if population is None else population.control
+    control = _ANYBODY if population is None else population.control
     cell = population.pick(seed, index) if population is not None and control.chooses else None
     condition_id, sex, presentation_id = _presented(pack, draws) if cell is None else _cell(cell)
     condition = pack.conditions[condition_id]
@@ -265,7 +266,7 @@ class _Sampler:
             entry = self._pack.history[name]
             if not entry.fits(self._sex, self._patient.age) or not self._may_join(name):
                 continue
-            self._patient = self._patient.with_history(self._pack, name)
+            self._patient.join(self._pack, name)
             drug = self._draws.weighted(self._allowed(entry.medications))
             if drug is not None and drug not in self._taken:
                 self._taken[drug] = self._draws.below(len(self._pack.drugs[drug].ladder))

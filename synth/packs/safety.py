@@ -26,18 +26,19 @@ class Patient:
     values: dict[str, tuple[Number, Number]] = field(default_factory=dict)
     """Results and vital signs by name, each between two ends; both are the value itself where it is known."""
 
+    def join(self, pack: Pack, name: str) -> None:
+        """Add an entry of the history."""
+        entry = pack.history[name]
+        self.pregnant = self.pregnant or entry.pregnant
+        self.problems.add(name)
+        self.allergens.update(entry.allergens)
+
     def with_history(self, pack: Pack, name: str) -> Patient:
         """Return the patient as he or she would be with a further entry of the history."""
-        entry = pack.history[name]
-        return Patient(
-            self.sex,
-            self.age,
-            self.pregnant or entry.pregnant,
-            {*self.problems, name},
-            set(self.drugs),
-            {*self.allergens, *entry.allergens},
-            dict(self.values),
-        )
+        values = dict(self.values)
+        other = Patient(self.sex, self.age, self.pregnant, {*self.problems}, {*self.drugs}, {*self.allergens}, values)
+        other.join(pack, name)
+        return other
 
 
 def objection(pack: Pack, name: str, patient: Patient) -> str | None:
