@@ -309,6 +309,7 @@ def test_frequencies_are_read(frequency: str, times: float | None) -> None:
 def test_every_unit_has_a_ucum_code_and_no_class_is_in_both_lists() -> None:
     known = vocabulary()
     assert all(known.measures.values())
+    assert max(map(len, known.measures)) <= 20, "the contract of the note has no room for it"
     assert not known.drug_classes.alone & known.drug_classes.together
 
 
@@ -316,3 +317,18 @@ def test_a_key_that_stands_twice_is_named(monkeypatch: pytest.MonkeyPatch, tmp_p
     (tmp_path / "twice.yaml").write_text("a: 1\nb:\n  c: 1\n  c: 2\n", "utf-8")
     monkeypatch.setattr("synth.packs.loading.FOLDER", tmp_path)
     assert duplicate_keys("twice") == ["line 4: 'c' stands twice; keep one"]
+
+
+@pytest.mark.parametrize(
+    "frequency",
+    [
+        "every 5 minutes as needed for chest pain",
+        "as needed before exercise",
+        "twice daily on days 1 to 14 of each 21-day cycle",
+        "once 1 hour before the procedure",
+        "every 3 weeks for 4 cycles",
+        "once daily 30 minutes before breakfast",
+    ],
+)
+def test_frequencies_of_other_specialties_are_read(frequency: str) -> None:
+    assert vocabulary().doses_a_day(frequency) is not None

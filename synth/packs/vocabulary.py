@@ -11,7 +11,10 @@ from synth.assets import load_yaml
 from synth.records import Record
 
 _FILE = Path(__file__).resolve().parent / "vocabulary.yaml"
-_SPAN = re.compile(r"(for \d+ (days|weeks|months|doses)|on days \d+ to \d+|as needed for .+)")
+_SPAN = re.compile(
+    r"for \d+ (day|week|month|dose|cycle|fraction)s?\b|on days? \d+( to \d+| and \d+)?\b|of each \d+-day cycle\b"
+    r"|as needed (for|before|with) .+|\d+ (hour|minute)s? before (the procedure|imaging|surgery|treatment|meals)\b"
+)
 
 
 class DrugClasses(Record):
