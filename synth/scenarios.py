@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from synth.control import Control
 from synth.draws import Draws
-from synth.packs import Age, Condition, Distribution, History, Pack, PlanItem, Presentation
+from synth.packs import Age, Condition, Distribution, History, Pack, PlanItem, Presentation, Spoken
 from synth.packs.growth import growth_charts
 from synth.packs.renal import creatinine
 from synth.packs.safety import Patient, objection, objections
@@ -168,18 +168,22 @@ class _Sampler:
         yield from self._vitals()
         for i, group in enumerate(presentation.findings, 1):
             finding = draws.weighted(group)
-            if finding is not None and pack.findings[finding].fits(self._sex, self._patient.age):
+            if finding is not None and self._agrees(pack.findings[finding]):
                 yield FindingFact(id=f"finding-{i}", name=finding)
         yield from self._labs()
         for i, (study, results) in enumerate(presentation.studies.items(), 1):
             result = draws.weighted(results)
-            if result is not None and pack.studies[study][result].fits(self._sex, self._patient.age):
+            if result is not None and self._agrees(pack.studies[study][result]):
                 yield StudyFact(id=f"study-{i}", name=study, result=result)
         diagnosis = presentation.diagnosis
         yield DiagnosisFact(id="diagnosis-1", name=diagnosis.name, icd10cm=diagnosis.icd10cm, status=diagnosis.status)
         items = (fact for item in presentation.plan if (fact := self._plan(item)) is not None)
         for i, (action, text, medication) in enumerate(items, 1):
             yield PlanFact(id=f"plan-{i}", problem="diagnosis-1", action=action, text=text, medication=medication)
+
+    def _agrees(self, entry: Spoken) -> bool:
+        """Return whether a finding or a result fits the patient, and the values that were measured."""
+        return entry.fits(self._sex, self._patient.age) and entry.agrees(self._patient.values)
 
     def _comes_with(self, complaint: str) -> bool:
         entry = self._pack.symptoms.get(complaint) or self._pack.occasions[complaint]

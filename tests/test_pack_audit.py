@@ -14,6 +14,7 @@ from synth.packs.renal import creatinine, egfr
 from synth.packs.safety import Patient, objection
 from synth.records import (
     Fact,
+    FindingFact,
     HistoryFact,
     LabFact,
     MedicationFact,
@@ -267,6 +268,28 @@ def test_a_contraindication_holds_only_with_all_of_its_parts() -> None:
     for age, problems, refused in ((36, {"current smoker"}, True), (35, {"current smoker"}, False), (36, set(), False)):
         assert (objection(pack, pill, Patient("female", age, problems=set(problems))) is not None) is refused
     assert objection(pack, pill, Patient("male", 30)) == f"{pill} is not for a male patient"
+
+
+def test_a_finding_comes_only_with_the_values_that_it_needs() -> None:
+    name = "regular heart rhythm, no murmurs"
+
+    def needing(content: Content) -> None:
+        content["findings"][name]["needs"] = {"systolic blood pressure": {"above": 155}}
+
+    pack = example(needing)
+    seen = set()
+    for index in range(200):
+        scenario = sample_scenario(pack, 0, index)
+        systolic = next(
+            f.value for f in scenario.facts if isinstance(f, VitalFact) and f.name == "systolic blood pressure"
+        )
+        there = any(isinstance(f, FindingFact) and f.name == name for f in scenario.facts)
+        assert systolic > 155 or not there
+        seen.add(there)
+        if there:
+            low = changed(scenario, value_of("systolic blood pressure", 150))
+            assert f"{name!r} does not go with systolic blood pressure 150" in found(low, pack)
+    assert seen == {True, False}
 
 
 def test_problems_of_a_stream_are_told_once_with_their_number() -> None:

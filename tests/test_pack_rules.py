@@ -188,6 +188,18 @@ RULES: dict[str, tuple[Change, str]] = {
         ),
         "stands elsewhere with other words",
     ),
+    "finding that can never be": (
+        put("findings", "regular heart rhythm, no murmurs", "needs", value={"systolic blood pressure": {"above": 190}}),
+        "no systolic blood pressure here is as it needs",
+    ),
+    "finding with a lab": (
+        put("findings", "regular heart rhythm, no murmurs", "needs", value={"potassium": {"above": 4}}),
+        "needs potassium, which is known only after the examination",
+    ),
+    "occasion with values": (
+        put("occasions", "high blood pressure on home readings", "needs", value={"potassium": {"above": 4}}),
+        "needs values, but one comes before",
+    ),
     "no ASCII": (put("symptoms", "headache", "says", 0, value="my head aches…"), "is not plain speech"),
     "full stop": (put("symptoms", "headache", "says", 0, value="my head aches."), "ends with a mark"),
     "said twice": (put("symptoms", "headache", "says", 1, value="my head aches"), "says the same thing twice"),

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from synth.packs.checks.doses import too_much
 from synth.packs.checks.patients import FERTILE
 from synth.packs.growth import growth_charts
-from synth.packs.lexicon import ForWhom
+from synth.packs.lexicon import ForWhom, Spoken
 from synth.packs.model import Pack
 from synth.packs.renal import egfr
 from synth.packs.safety import Patient, objections
@@ -28,6 +28,8 @@ class _Chart:
     """The facts of a scenario, as far as the rules weigh them."""
 
     patient: PatientFact
+    observed: list[tuple[str, Spoken]] = field(default_factory=list)
+    """Findings and results in words."""
     history: set[str] = field(default_factory=set)
     taken: dict[str, Medication] = field(default_factory=dict)
     planned: dict[str, Medication] = field(default_factory=dict)
@@ -60,8 +62,10 @@ def _fact(pack: Pack, chart: _Chart, fact: Fact) -> Iterator[str]:
             entry = pack.symptoms.get(fact.name) or pack.occasions[fact.name]
         case "finding":
             entry = pack.findings[fact.name]
+            chart.observed.append((fact.name, entry))
         case "study":
             entry = pack.studies[fact.name][fact.result]
+            chart.observed.append((fact.result, entry))
         case "medication":
             chart.taken[fact.medication.name] = fact.medication
         case "plan" if fact.medication is not None:
@@ -103,6 +107,10 @@ def _together(chart: _Chart) -> Iterator[str]:
         least = egfr(float(creatinine) + _ROUNDING, patient.age, patient.sex)
         if not least - 1 <= filtration <= most + 1:
             yield f"eGFR {filtration} does not belong to creatinine {creatinine} (CKD-EPI 2021)"
+    for name, entry in chart.observed:
+        if not entry.agrees({measured: (value, value) for measured, value in values.items()}):
+            found = ", ".join(f"{measured} {values[measured]}" for measured in entry.needs if measured in values)
+            yield f"{name!r} does not go with {found}"
     weight = values.get("weight")
     if weight is not None and patient.age < _ADULT:
         months = patient.age * 12 + 6 if patient.age_months is None else patient.age_months

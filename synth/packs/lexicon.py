@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 from pydantic import Field
@@ -222,6 +223,17 @@ class Spoken(ForWhom):
     patient."""
 
     says: Phrases = Field(min_length=2)
+    needs: dict[str, Bound] = {}
+    """Of a finding or a result: the vital signs that it goes with, each beyond its bound, such as tachycardia with a
+    heart rate above 100."""
+
+    def agrees(self, values: Mapping[str, Range]) -> bool:
+        """Return whether measured values, each between two ends, leave room for it; what is not measured does."""
+        return all(
+            any(bound.crossed(end) for end in values[name] if end is not None)
+            for name, bound in self.needs.items()
+            if name in values
+        )
 
 
 class History(ForWhom):

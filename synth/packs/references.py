@@ -20,6 +20,9 @@ def dangling(pack: Pack) -> Iterator[str]:
                 yield f"lab {name}: needs a reference range for either sex"
     for name, history in pack.history.items():
         yield from _missing(f"history {name}", "drug", history.medications, pack.drugs)
+    results = [(f"study {s}, {r}", entry) for s, results in pack.studies.items() for r, entry in results.items()]
+    for where, entry in [*((f"finding {name}", entry) for name, entry in pack.findings.items()), *results]:
+        yield from _missing(where, "lab or vital", entry.needs, {*pack.labs, *pack.vitals})
     yield from _missing("background", "history", [h for group in pack.background for h in group], pack.history)
     for name, condition in pack.conditions.items():
         yield from _missing(name, "citation", condition.sources, pack.citations)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from synth.packs.checks.base import Found, Line, lines
-from synth.packs.lexicon import ForWhom
+from synth.packs.lexicon import ForWhom, Range, Spoken
 from synth.packs.model import Pack
 from synth.packs.vocabulary import vocabulary
 from synth.records import Sex
@@ -26,6 +26,12 @@ def patient_problems(pack: Pack) -> Found:
         for name, entry in group.items():
             if entry.min_age > entry.max_age:
                 yield f"{kind} {name}", f"min_age {entry.min_age} is above max_age {entry.max_age}; swap them"
+    for name, occasion in pack.occasions.items():
+        if occasion.needs:
+            yield f"occasion {name}", "needs values, but one comes before anything is measured; take them out"
+    for name, finding in pack.findings.items():
+        for lab in sorted(finding.needs.keys() & pack.labs.keys()):
+            yield f"finding {name}", f"needs {lab}, which is known only after the examination; take it out"
     for name, condition in pack.conditions.items():
         yield from _shares(name, condition.weight, condition.female)
         if sum(p.weight for p in condition.presentations.values()) <= 0:
@@ -69,6 +75,10 @@ def _line(pack: Pack, line: Line) -> Found:
                 yield line.where, f"complaint {complaint.name!r} is not among its symptoms; add it there"
             if not complaint.durations:
                 yield line.where, f"complaint {complaint.name!r} has no durations; give at least two"
+    values: dict[str, Range] = {name: (d.min, d.max) for name, d in (line.vitals(pack) | p.labs).items()}
+    for what, entry, _ in _entries(pack, line):
+        if isinstance(entry, Spoken) and not entry.agrees(values):
+            yield line.where, f"{what} can never be: no {' or '.join(entry.needs)} here is as it needs; drop it"
     for what, entry, chance in _entries(pack, line):
         if not any(entry.fits(sex, age) for sex in line.sexes for age in (youngest, oldest, int(ages.mean))):
             yield line.where, f"{what} fits none of its patients ({'/'.join(line.sexes)}, {youngest}-{oldest}); drop it"
