@@ -52,11 +52,11 @@ def test_percentiles_are_those_of_the_charts() -> None:
     assert growth_charts().value("weight", "male", 24, 1.88079) == pytest.approx(15.596, abs=0.01)
 
 
-@given(st.sampled_from(SEXES), st.integers(min_value=0, max_value=228), st.floats(min_value=-2.5, max_value=2.5))
+@given(st.sampled_from(SEXES), st.integers(min_value=0, max_value=204), st.floats(min_value=-2.5, max_value=2.5))
 def test_children_grow(sex: Sex, months: int, z: float) -> None:
     charts = growth_charts()
-    assert charts.value("weight", sex, months + 12, z) > charts.value("weight", sex, months, z) - 0.15 * (z < -2)
-    assert charts.value("height", sex, months + 12, z) > charts.value("height", sex, months, z) - 0.15
+    assert charts.value("weight", sex, months + 12, z) > charts.value("weight", sex, months, z)
+    assert charts.value("height", sex, months + 12, z) > charts.value("height", sex, months, z)
 
 
 def test_ages_are_in_months_under_two_years_and_vitals_hold_weight_and_length() -> None:
