@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 from collections import Counter
 from pathlib import Path
@@ -26,10 +27,11 @@ from synth.shares import target_and_actual
 from tests.packs import child
 
 PACK = load_pack("endocrinology")
-UNCHANGED = "d8e8d4d9be8bcb17f5201fa818931f2b7ddda9446abd8edd639cb6bd131d9a14"
+UNCHANGED = "1b4867fc14d5a263edeb2d4d2a93b02845c6e9c7a415b2aa81ccadb743d32426"
 """SHA-256 of the pack under which the next was taken."""
-BEFORE = "f22c09a2bccae375b815416fa5ba69bf0a26a74c9138bb72831d4b10c5efe732"
-"""SHA-256 of the first 300 scenarios of seed 7, one JSON a line, as they were before there was any control."""
+BEFORE = "47544674dfedcf45581dd38fa03285e1ead3aa15bbef51bcb45ce572665ebcc2"
+"""SHA-256 of the first 300 scenarios of seed 7, one JSON a line, as they were before there was any control, but for the
+LOINC codes, of which the pack has more since."""
 
 
 def population(**asked: object) -> Population:
@@ -50,8 +52,13 @@ def refusal(**asked: object) -> str:
 def test_scenarios_are_the_bytes_that_they_were_before_there_was_control() -> None:
     if hashlib.sha256(pack_path("endocrinology").read_bytes()).hexdigest() != UNCHANGED:
         pytest.skip("the pack is another one now, and so are its scenarios")
-    lines = "\n".join(sample_scenario(PACK, 7, index).model_dump_json() for index in range(300))
-    assert hashlib.sha256(lines.encode()).hexdigest() == BEFORE
+    lines = []
+    for index in range(300):
+        scenario = json.loads(sample_scenario(PACK, 7, index).model_dump_json())
+        for fact in scenario["facts"]:
+            fact.pop("loinc", None)
+        lines.append(json.dumps(scenario, sort_keys=True))
+    assert hashlib.sha256("\n".join(lines).encode()).hexdigest() == BEFORE
 
 
 def test_a_control_that_asks_for_nothing_changes_nothing() -> None:
