@@ -140,6 +140,7 @@ class _Sampler:
         """Drug → rung."""
         plan = self._presentation.plan
         self._planned = {item.drug for item in plan if item.action == "start" and item.drug and not item.otherwise}
+        self._started = {item.drug for item in plan if item.action == "start"}
         self._stopped = {item.drug for item in plan if item.action == "stop"}
         self._patient = Patient(sex, 0, self._presentation.pregnant, {condition})
         self._months = 0
@@ -229,8 +230,10 @@ class _Sampler:
         return {name: share * scale for name, share in allowed.items()}
 
     def _may_have(self, drug: str) -> bool:
-        """Return whether the patient may take a drug, now and beside what will be started; what the plan stops may be
-        taken for whatever reason it is stopped."""
+        """Return whether the patient may take a drug, now and beside what will be started, and does not take what will
+        be started; what the plan stops may be taken for whatever reason it is stopped."""
+        if drug in self._started:
+            return False
         if drug in self._stopped:
             return True
         self._patient.drugs = {*self._taken}

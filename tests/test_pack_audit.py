@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from synth.packs import Pack, load_pack, pack_names
 from synth.packs.audit import scenario_problems
+from synth.packs.checks import check_pack
 from synth.packs.renal import creatinine, egfr
 from synth.packs.safety import Patient, objection
 from synth.records import (
@@ -138,6 +139,15 @@ def test_a_contraindicated_drug_is_found_whether_taken_or_started() -> None:
     assert "asthma" not in found(changed(scenario, same, asthma, taking("propranolol"), stopped))
 
 
+def test_a_plan_that_starts_what_is_taken_or_stops_what_is_not_is_found() -> None:
+    scenario = first(ENDOCRINOLOGY, "new with kidney stones")
+    regimen = ENDOCRINOLOGY.drugs["metformin"].medication("metformin", 0)
+    start = PlanFact(id="plan-90", problem="diagnosis-1", action="start", text="start", medication=regimen)
+    assert "would start metformin, which is taken already" in found(changed(scenario, same, taking("metformin"), start))
+    stop = start.model_copy(update={"action": "stop"})
+    assert "would stop metformin, which is not taken" in found(changed(scenario, same, stop))
+
+
 def test_a_value_that_rules_a_drug_out_is_found() -> None:
     scenario = first(ENDOCRINOLOGY, "at goal")
     low = LabFact(
@@ -260,6 +270,21 @@ def test_another_drug_is_started_where_the_first_is_contraindicated() -> None:
         angioedema = any(isinstance(fact, HistoryFact) and fact.name == "prior angioedema" for fact in facts)
         started |= {(angioedema, f.medication.name) for f in facts if isinstance(f, PlanFact) and f.medication}
     assert started == {(False, "lisinopril"), (True, "amlodipine")}
+
+
+def test_nobody_takes_already_what_is_started() -> None:
+    def hypertensive(content: Content) -> None:
+        content["history"]["prior angioedema"].update(medications={"lisinopril": 0.5, "amlodipine": 0.5})
+        content["drugs"]["lisinopril"].pop("contraindications")
+        only(content).update(history=[{"prior angioedema": 1.0}])
+        only(content)["plan"][0].pop("otherwise")
+
+    pack = example(hypertensive)
+    assert check_pack(pack) == []
+    for index in range(100):
+        facts = sample_scenario(pack, 0, index).facts
+        assert [f.medication.name for f in facts if isinstance(f, MedicationFact)] == ["amlodipine"]
+        assert [f.medication.name for f in facts if isinstance(f, PlanFact) and f.medication] == ["lisinopril"]
 
 
 def test_a_contraindication_holds_only_with_all_of_its_parts() -> None:

@@ -147,7 +147,7 @@ RULES: dict[str, tuple[Change, str]] = {
     "findings above 1": (at("findings", [{"regular heart rhythm, no murmurs": 1.4}]), "add up to more than 1"),
     "starts what is taken": (
         at("medications", [{"lisinopril": {"probability": 0.5, "rungs": [0, 1]}}]),
-        "starts lisinopril, which may be taken already",
+        "starts lisinopril, which its medications hold",
     ),
     "stops what nobody takes": (
         lambda content: only(content)["plan"].append({"action": "stop", "drug": "amlodipine"}),
@@ -200,6 +200,14 @@ RULES: dict[str, tuple[Change, str]] = {
         put("occasions", "high blood pressure on home readings", "needs", value={"potassium": {"above": 4}}),
         "needs values, but one comes before",
     ),
+    "symptom of women": (
+        both(
+            put("symptoms", "irregular periods", value={"says": ["a", "b"], "asks": ["c"]}),
+            at("symptoms", {"headache": 0.2, "irregular periods": 0.1}),
+        ),
+        "symptom 'irregular periods' would be said of male patients, too; give it sex: female",
+    ),
+    "diagnosis of men": (diagnosis(name="benign prostatic hyperplasia"), "would be said of female patients, too"),
     "no ASCII": (put("symptoms", "headache", "says", 0, value="my head aches…"), "is not plain speech"),
     "full stop": (put("symptoms", "headache", "says", 0, value="my head aches."), "ends with a mark"),
     "said twice": (put("symptoms", "headache", "says", 1, value="my head aches"), "says the same thing twice"),

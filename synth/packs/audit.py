@@ -69,6 +69,9 @@ def _fact(pack: Pack, chart: _Chart, fact: Fact) -> Iterator[str]:
         case "medication":
             chart.taken[fact.medication.name] = fact.medication
         case "plan" if fact.medication is not None:
+            if (fact.medication.name in chart.taken) == (fact.action == "start"):
+                taken = "taken already" if fact.action == "start" else "not taken"
+                yield f"would {fact.action} {fact.medication.name}, which is {taken}"
             if fact.action == "stop":
                 chart.stopped.add(fact.medication.name)
             else:

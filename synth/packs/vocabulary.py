@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from synth.assets import load_yaml
-from synth.records import Record
+from synth.records import Record, Sex
 
 _FILE = Path(__file__).resolve().parent / "vocabulary.yaml"
 _SPAN = re.compile(
@@ -46,6 +46,8 @@ class Vocabulary(Record):
     drug_classes: DrugClasses
     allergens: frozenset[str]
     codes: CodeRanges
+    sexed: dict[Sex, tuple[str, ...]]
+    """Fragments of terms that can only be said of one sex."""
 
     def doses_a_day(self, frequency: str) -> float | None:
         """Return the most doses a day that a frequency means; None where it is not on the list."""

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from synth.packs.checks.base import Found, Line, lines
-from synth.packs.lexicon import ForWhom, Range, Spoken
+from synth.packs.lexicon import ForWhom, History, Range, Spoken
 from synth.packs.model import Pack
 from synth.packs.vocabulary import vocabulary
 from synth.records import Sex
@@ -79,11 +79,28 @@ def _line(pack: Pack, line: Line) -> Found:
     for what, entry, _ in _entries(pack, line):
         if isinstance(entry, Spoken) and not entry.agrees(values):
             yield line.where, f"{what} can never be: no {' or '.join(entry.needs)} here is as it needs; drop it"
+    yield from _sexed(pack, line)
     for what, entry, chance in _entries(pack, line):
         if not any(entry.fits(sex, age) for sex in line.sexes for age in (youngest, oldest, int(ages.mean))):
             yield line.where, f"{what} fits none of its patients ({'/'.join(line.sexes)}, {youngest}-{oldest}); drop it"
         elif chance >= 1 and not all(entry.fits(sex, age) for sex in line.sexes for age in (youngest, oldest)):
             yield line.where, f"{what} is certain here, but does not fit all of its patients; narrow age or sex"
+
+
+def _sexed(pack: Pack, line: Line) -> Found:
+    """Yield terms that can only be said of the sex that some of the patients do not have."""
+    used = [(what, entry) for what, entry, _ in _entries(pack, line)]
+    reachable = {name for group in line.history_groups(pack) for name, share in group.items() if share > 0}
+    used += [(f"history {n!r}", pack.history[n]) for n in reachable if pack.history[n].category != "family"]
+    diagnosis = line.presentation.diagnosis.name
+    used.append((f"diagnosis {diagnosis!r}", ForWhom()))
+    for what, entry in used:
+        if isinstance(entry, History) and entry.category == "family":
+            continue
+        for sex, fragments in vocabulary().sexed.items():
+            wrong = [other for other in line.sexes if other != sex]
+            if wrong and entry.sex is None and any(fragment in what.lower() for fragment in fragments):
+                yield line.where, f"{what} would be said of {wrong[0]} patients, too; give it sex: {sex}"
 
 
 def _entries(pack: Pack, line: Line) -> Iterator[tuple[str, ForWhom, float]]:

@@ -36,14 +36,12 @@ def _chances(where: str, group: Mapping[str, float], exclusive: bool = True) -> 
 def _plan(pack: Pack, line: Line) -> Found:
     p = line.presentation
     uses = {name: use for group in p.medications for name, use in group.items()}
-    possible = {name for group in line.history_groups(pack) for name, share in group.items() if share > 0}
-    taken = {*uses, *(d for name in possible for d in pack.history[name].medications)}
     for item in p.plan:
         if item.drug is None:
             continue
         if item.action == "start":
-            if item.drug in taken:
-                yield line.where, f"starts {item.drug}, which may be taken already; exclude that or start another"
+            if item.drug in uses:
+                yield line.where, f"starts {item.drug}, which its medications hold; take it out of one of them"
         elif item.drug not in uses:
             yield line.where, f"would {item.action} {item.drug}, which its medications do not hold; add it there"
         elif item.action in ("increase", "decrease"):
