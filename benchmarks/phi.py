@@ -3,8 +3,9 @@
     python -m benchmarks.phi [--documents N] [--rounds N]
 
 The texts are transcripts of the simulator: as they are, without an identifier, and each with 36 sentences of a seeded
-Faker in which somebody is identified, so that no text ends at a prefilter. Both engines take turns document by
-document; times are CPU times of one process (``time.process_time``). Stock Presidio runs on a blank spaCy pipeline,
+Faker in which somebody is identified, so that no text ends at a prefilter. Both engines take turns at blocks of
+documents, long enough that neither works with the processor's caches full of the other's tables; times are CPU times of
+one process (``time.process_time``). Stock Presidio runs on a blank spaCy pipeline,
 without its EmailRecognizer, which fetches a list over HTTP. Printed are also the planted identifiers that its
 recognisers find and the PHI check does not. Recall and false alarms are ``synth phi-eval``'s.
 """
@@ -27,6 +28,8 @@ from synth.scenarios import sample_scenario
 from synth.teachers.simulator import Simulator
 
 Span = tuple[int, int]
+_BLOCK = 50
+"""Documents."""
 SENTENCES = """[patient] My name is {name}.
 [patient] Please call my daughter, {first_name} {last_name}, first.
 [doctor] Dr. {last_name} sent me your file.
@@ -170,10 +173,11 @@ def report_speed(texts: Sequence[str], rounds: int) -> None:
     print(f"{len(texts)} documents of {words:.0f} words, in turns")
     for turn in range(rounds):
         seconds = dict.fromkeys(contestants, 0.0)
-        for text in texts:
+        for first in range(0, len(texts), _BLOCK):
             for name, analyze in contestants.items():
                 started = time.process_time()
-                analyze(text)
+                for text in texts[first : first + _BLOCK]:
+                    analyze(text)
                 seconds[name] += time.process_time() - started
         for name, taken in seconds.items():
             rate = f"{1000 * taken / len(texts):>7.3f} ms a document {len(texts) / taken:>8.1f} documents/s a core"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from synth.checks.phi import WEAK, scan_text, scanner
+from synth.checks.phi import WEAK, scan_text, scanner, units
 from synth.checks.phi.evidence import judged
 from synth.checks.phi.lexicon import lexicon
 from synth.checks.phi.tagger import tagger
@@ -109,3 +109,11 @@ def test_recall_and_false_alarms_on_the_bundled_documents() -> None:
     assert held_out is not None
     assert held_out.overall.found / held_out.overall.total >= 0.97, "with one finding over the whole span"
     assert all(recall.found / recall.total >= 0.94 for recall in held_out.classes.values())
+
+
+def test_the_tagger_takes_more_words_and_gaps_than_it_has_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "".join(f"word{'a' * (i % 50)}{i}{'-' * (i % 7)}{'.' * (i % 11)}{' ' * (1 + i // 7)}" for i in range(2500))
+    words = tagger().tagged(text, 0, len(text), 0.0)
+    assert len(words) == 2500
+    monkeypatch.setattr(units, "_KEPT", 10)
+    assert tagger().tagged(text, 0, len(text), 0.0) == words

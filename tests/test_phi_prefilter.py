@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from synth.catalog import load_task
 from synth.checks.phi import scan_fields, strings
 from synth.checks.phi.alphabet import ALL, ANY, CLASSES, PLAIN, Chars, mask, plain, stand_in
-from synth.checks.phi.finders import FLAGS, find, finders, sieve
+from synth.checks.phi.finders import FLAGS, find, rules, sieve
 from synth.checks.phi.lean import without
 from synth.checks.phi.literals import Alphabet, Literal, required
 from synth.checks.phi.patterns import Alt, Edge, Look, Node, Repeat, Seq, Unsupported, parse
@@ -31,7 +31,9 @@ from synth.scenarios import sample_scenario
 from synth.teachers.simulator import Simulator
 from tests.test_phi import FOUND
 
-RULES = [rule for finder in finders() for rule in finder.rules]
+PLACES = [(backed, place) for backed in (False, True) for place in range(len(rules(backed=backed)))]
+"""Which sieve, and where in it, for each of ``RULES``."""
+RULES = [rules(backed=backed)[place][1] for backed, place in PLACES]
 BENCH = Path(os.environ.get("NOTEWRIGHT_BENCH", Path(__file__).resolve().parents[2] / "shared" / "bench"))
 
 CUES = """Dr. |Mr. |Hi, |my name is |this is |daughter |Attending: |wife, |seen by |she lives in |moved to |at |on |born
@@ -123,7 +125,7 @@ def compare(documents: list[str], together: int) -> int:
 
 
 def test_every_pattern_has_a_weaker_form() -> None:
-    assert sieve().unknown == ()
+    assert sieve(backed=False).unknown == sieve(backed=True).unknown == ()
 
 
 def test_four_hundred_documents_have_the_same_findings_with_and_without() -> None:
@@ -189,8 +191,9 @@ def test_no_hit_of_a_pattern_is_lost_in_texts_made_from_it(index: int) -> None:
         text = sample(tree, draw)
         text = draw.choice((text, f"so {text}, and", f"[doctor] {text}\n{text.title()}", f"a\n{text}\nb"))
         hits = [hit.span() for start, end in fields(text) for hit in pattern.finditer(text, start, end)]
-        sifted = sieve().sifted(text)
-        tried = sifted.spans(index) if index in sifted.patterns else []
+        backed, place = PLACES[index]
+        sifted = sieve(backed=backed).sifted(text)
+        tried = sifted.spans(place) if place in sifted.patterns else []
         assert hits == [hit.span() for start, end in tried for hit in pattern.finditer(text, start, end)]
         matched += bool(hits)
         if turn < 1:
@@ -297,8 +300,9 @@ def test_literals_of_one_match_may_stand_on_two_lines() -> None:
 def test_a_text_of_very_many_lines_takes_no_longer_than_one_of_few() -> None:
     started = time.thread_time()
     for text in ("x00 patient 1\n" * 3_500, "0\n" * 25_000):
-        sifted = sieve().sifted(text)
-        assert len(sifted.patterns) == len([sifted.spans(index) for index in sifted.patterns])
+        for backed in (False, True):
+            sifted = sieve(backed=backed).sifted(text)
+            assert len(sifted.patterns) == len([sifted.spans(index) for index in sifted.patterns])
     assert time.thread_time() - started < 20
 
 

@@ -21,7 +21,8 @@ from scipy.sparse import csr_matrix
 from sklearn.linear_model import LogisticRegression
 
 from synth.checks.phi.lexicon import lexicon
-from synth.checks.phi.tagger import BITS, context, unit, units
+from synth.checks.phi.tagger import context
+from synth.checks.phi.units import BITS, Vocabulary
 
 OUT = Path(__file__).resolve().parents[2] / "synth" / "checks" / "phi" / "lexicon" / "tagger.txt.gz"
 DOCUMENTS = Path(__file__).resolve().parent / "documents.jsonl.gz"
@@ -49,11 +50,10 @@ def read() -> list[Document]:
 def feature_words(documents: Sequence[Document]) -> frozenset[str]:
     """Return the words that may be features by themselves: known ones that stand in several documents."""
     counts: Counter[str] = Counter()
+    vocabulary = Vocabulary(frozenset(), lambda _own: 0.0)
     for document in documents:
-        text = document["text"]
-        counts.update(
-            {each.form.lower for _, _, each in units(text, 0, len(text), lambda written: unit(written, frozenset()))}
-        )
+        if read := vocabulary.read(document["text"], 0, len(document["text"])):
+            counts.update({read.known[number].form.lower for number in read.numbers})
     known = lexicon().known
     return frozenset(
         word for word, count in counts.items() if count >= _CONTEXT_DOCUMENTS and (word in known or word[0] == "#")
@@ -65,13 +65,16 @@ def examples(documents: Sequence[Document], words: frozenset[str]) -> tuple[csr_
     rows: list[int] = []
     places: list[int] = []
     labels: list[bool] = []
+    vocabulary = Vocabulary(words, lambda _own: 0.0)
     for document in documents:
         text = document["text"]
         spans = [(int(span["start"]), int(span["end"])) for span in document["spans"]]
-        written = units(text, 0, len(text), lambda written: unit(written, words))
-        around = context(text, 0, len(text), written)
-        for i, (first, last, each) in enumerate(written):
-            mine = {*each.own, *around[:, i].tolist()}
+        read = vocabulary.read(text, 0, len(text))
+        if read is None:
+            continue
+        around = context(read)
+        for i, (first, last) in enumerate(zip(read.starts.tolist(), read.ends.tolist(), strict=True)):
+            mine = {*read.known[read.numbers[i]].own, *around[:, i].tolist()}
             rows += [len(labels)] * len(mine)
             places += mine
             labels.append(any(start < last and first < end for start, end in spans))

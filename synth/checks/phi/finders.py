@@ -198,15 +198,15 @@ def finders() -> tuple[Finder, ...]:
 
 
 @cache
-def sieve() -> Sieve:
-    """Return this process's prefilter over the rules of all finders, in order."""
-    return Sieve([rule.pattern for finder in finders() for rule in finder.rules])
+def rules(*, backed: bool) -> tuple[tuple[str, Rule], ...]:
+    """Return the rules whose hits need to be backed, or the others, each with the name of its finder."""
+    return tuple((f.name, rule) for f in finders() for rule in f.rules if (rule.score < WEAK) == backed)
 
 
 @cache
-def _rules() -> tuple[tuple[str, Rule], ...]:
-    """Return the rules of all finders in order, each with the name of its finder."""
-    return tuple((finder.name, rule) for finder in finders() for rule in finder.rules)
+def sieve(*, backed: bool) -> Sieve:
+    """Return this process's prefilter over ``rules``, in their order: two, because most texts need only one of them."""
+    return Sieve([rule.pattern for _, rule in rules(backed=backed)])
 
 
 @lru_cache(maxsize=1)  # Presidio asks one recogniser after the other about the same text
@@ -216,28 +216,32 @@ def find(text: str, prefilter: bool = True) -> Mapping[str, list[Hit]]:
     No hit goes over a NUL. Hits that need to be backed are looked for last, and only where they would count. Without
     the prefilter every rule is tried on the whole text: the hits are the same, and the time is many times that.
     """
-    sifted = sieve().sifted(text) if prefilter else None
-    whole = list(fields(text))
-    worth = range(len(_rules())) if sifted is None else sifted.patterns
     found: dict[str, list[Hit]] = {}
-
-    def hits(index: int) -> list[Hit]:
-        spans = whole if sifted is None else sifted.spans(index)
-        return [hit for start, end in spans for hit in _rules()[index][1].hits(text, start, end)]
-
-    for index in worth:
-        finder, rule = _rules()[index]
-        if rule.score >= WEAK and (strong := hits(index)):
-            found.setdefault(finder, []).extend(strong)
+    for finder, strong in _hits(text, prefilter, backed=False):
+        found.setdefault(finder, []).extend(strong)
     parts = judged(text, found)
     if backed := [part for part in parts if part.backed]:
-        for index in worth:
-            finder, rule = _rules()[index]
-            if rule.score < WEAK and (weak := [hit for hit in hits(index) if _lies_in(hit, backed)]):
-                found.setdefault(finder, []).extend(weak)
+        for finder, weak in _hits(text, prefilter, backed=True):
+            if counted := [hit for hit in weak if _lies_in(hit, backed)]:
+                found.setdefault(finder, []).extend(counted)
     for name in names(text, parts, every_line=not prefilter):
         found.setdefault(_BY_WORD[name.entity_type], []).append((name.start, name.end, name.score))
     return found
+
+
+def _hits(text: str, prefilter: bool, *, backed: bool) -> Iterator[tuple[str, list[Hit]]]:
+    """Yield the name of its finder and the hits of each rule that has any."""
+    tried = rules(backed=backed)
+    if prefilter:
+        sifted = sieve(backed=backed).sifted(text)
+        spans = ((index, sifted.spans(index)) for index in sifted.patterns)
+    else:
+        whole = list(fields(text))
+        spans = ((index, whole) for index in range(len(tried)))
+    for index, stretches in spans:
+        finder, rule = tried[index]
+        if hits := [hit for start, end in stretches for hit in rule.hits(text, start, end)]:
+            yield finder, hits
 
 
 def _lies_in(hit: Hit, parts: Sequence[Field]) -> bool:

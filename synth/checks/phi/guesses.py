@@ -47,7 +47,10 @@ def joined(text: str, tagged: Sequence[Tagged]) -> Iterator[Name]:
             at += 1
             chain.append(tagged[at])
         at += 1
-        carried = max(word.probability for word in chain) >= _CARRIES
+        likeliest = max(word.probability for word in chain)
+        if likeliest < _LIKELY:
+            continue
+        carried = likeliest >= _CARRIES
         runs: list[list[Tagged]] = [[]]
         for word in chain:
             lower = word.form.lower
@@ -62,7 +65,8 @@ def joined(text: str, tagged: Sequence[Tagged]) -> Iterator[Name]:
                 runs.append([])
         for run in filter(None, runs):
             probability = max(word.probability for word in run)
-            score = _LEAST_SCORE + probability * (WEAK - _LEAST_SCORE) * 0.99
+            # Rounded, so that the order in which a processor adds cannot be seen in a finding.
+            score = round(_LEAST_SCORE + probability * (WEAK - _LEAST_SCORE) * 0.99, 4)
             yield Name(run[0].start, run[-1].end, score, _entity_type([word.form for word in run]))
 
 

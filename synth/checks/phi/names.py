@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import cache
 from itertools import pairwise
 
 from synth.checks.phi.evidence import Field
 from synth.checks.phi.guesses import Name, is_place, joined
 from synth.checks.phi.lexicon import lexicon
-from synth.checks.phi.tokens import Case, Form, Token, lines_of, lines_with, tokens
+from synth.checks.phi.tokens import Case, Form, Noticer, Token, lines_of, tokens
 
 SCORE = 0.55
 """Of a name that is found here; by hand, as all scores are."""
@@ -34,10 +35,19 @@ def names(text: str, fields: Sequence[Field], *, every_line: bool = False) -> li
     found: list[Name] = []
     for field in fields:
         bounds = text, field.start, field.end
-        spans = lines_of(*bounds) if every_line else lines_with(*bounds, lambda form: form.given)
+        spans = lines_of(*bounds) if every_line else _noticer().lines(*bounds)
         found += [name for span in spans for name in _names_of_line(text, tokens(text, *span))]
         found += joined(text, field.tagged)
     return found
+
+
+@cache
+def _noticer() -> Noticer:
+    """Return what finds the lines in which there may be a name."""
+    return Noticer(
+        wanted=lambda form: form.given and _is_sure(form),
+        before_capital=lambda form: form.given and form.case is Case.TITLE,
+    )
 
 
 def _names_of_line(text: str, line: Sequence[Token]) -> Iterator[Name]:

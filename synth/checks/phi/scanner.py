@@ -38,6 +38,9 @@ _WITHIN_NAME = re.compile(r"[ ]|-|[,.][ ]|\.|\^{1,3}|[ ][\"“(]|[\"”)][ ]|['�
 """What stands between the parts of a name: Obara, J. "Joe" de la Cruz."""
 _BETWEEN = re.compile(r"(?!(?:and|the|for|with|from)\b)[^\W_]{3,}(?:.*[^\W_])?|\d+", re.DOTALL)
 """What is worth a finding between two others."""
+_SHORT = re.compile(r"(?<![^\W_])(?:[^\W\d_]|Jr|Sr|St|Ste|Ave|Blvd|Rd|Ln|Co|Inc|Ltd|Hosp|Dept)\Z")
+"""What is written with a full stop after it."""
+_OPENED = {")": "(", '"': '"', "”": "“", "]": "["}
 _Found = tuple[int, int, float, str, str]
 """Start, end, negative score, entity type and recogniser; of several at one place the least is the best."""
 
@@ -165,7 +168,24 @@ def _disjoint(text: str, found: Iterable[_Found]) -> list[_Found]:
                     more.append((hit.start(), hit.end(), *rest))  # type: ignore[arg-type]  # unpacking loses their types
         else:
             more.append((start, end, *rest))  # type: ignore[arg-type]  # as above
-    return _merged(text, sorted([*sure, *more], key=lambda f: (f[0], -f[1], *f[2:])))
+    merged = _merged(text, sorted([*sure, *more], key=lambda f: (f[0], -f[1], *f[2:])))
+    return [
+        (start, _with_mark(text, start, end, entity_type), score, entity_type, recognizer)
+        for start, end, score, entity_type, recognizer in merged
+    ]
+
+
+def _with_mark(text: str, start: int, end: int, entity_type: str) -> int:
+    """Return where a finding ends with the mark that belongs to it: the full stop of an initial or of an abbreviation,
+    the bracket or quotation mark that closes one within."""
+    mark = text[end : end + 1]
+    if mark == "." and entity_type in ("PERSON", "LOCATION") and _SHORT.search(text, max(start, end - 6), end):
+        return end + 1
+    inside = text[start:end]
+    opened = _OPENED.get(mark)
+    if opened and (inside.count(mark) % 2 if opened == mark else inside.count(opened) > inside.count(mark)):
+        return end + 1
+    return end
 
 
 def _is_one(entity_type: str, after: str, gap: str) -> bool:

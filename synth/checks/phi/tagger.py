@@ -9,60 +9,21 @@ operations; the table is kept as text, an index and a weight a line.
 from __future__ import annotations
 
 import gzip
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from functools import cache, lru_cache
-from itertools import pairwise
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
-from zlib import crc32
 
-from synth.checks.phi.lexicon import lexicon
-from synth.checks.phi.tokens import SENTENCE_END, TAG, UNIT, Case, Form, form, number_form
+import numpy as np
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Ids = NDArray[np.uint64]
+from synth.checks.phi.tokens import Form
+from synth.checks.phi.units import BITS, Ids, Places, Reading, Truths, Vocabulary
 
 _FILE = Path(__file__).resolve().parent / "lexicon" / "tagger.txt.gz"
-BITS = 18
-_KEPT = 200_000
-_LONGEST = 64
-"""Characters of a word or number; longer runs are neither."""
 _NONE = 1
 """Stands for a neighbour that is not there."""
-
-
-@dataclass(frozen=True, slots=True)
-class Unit:
-    """A word or number as written."""
-
-    form: Form
-    case: int
-    """Hash of its case, and whether it is known."""
-    kind: int
-    """Hash of its case and the lists that it is in."""
-    word: int
-    """Hash of a word that may be a feature by itself; 0 for others."""
-    own: tuple[int, ...]
-    """Places in the table of the features that do not depend on its neighbours."""
-    weight: float = 0.0
-    """What the table says of them in all; known to the tagger."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Gap:
-    """What stands between two units."""
-
-    kind: int
-    breaks: bool
-    """Whether it holds a line break."""
-    ends: bool
-    """Whether a sentence or a field begins after it."""
-    labels: bool
-    """Whether what is before it is a label of what is after it."""
+_NEIGHBOURS = {-1: 20, -2: 30, 1: 40, 2: 50}
+"""How far on, and the number of its first feature."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,39 +40,22 @@ class Tagger:
     """Weights, and the words that may be features by themselves."""
 
     def __init__(self, weights: dict[int, float], bias: float, words: frozenset[str]) -> None:
-        import numpy as np
-
-        self.words = words
         self._bias = bias
         self._table = np.zeros(1 << BITS)
         self._table[list(weights)] = list(weights.values())
-        self._units: dict[str, Unit] = {}
+        self._vocabulary = Vocabulary(words, lambda own: float(self._table[list(own)].sum()))
 
     def tagged(self, text: str, start: int, end: int, least: float) -> list[Tagged]:
         """Return the units of a stretch of text whose probability is at least ``least``, in order."""
-        import numpy as np
-
-        written = units(text, start, end, self.unit)
-        if not written:
+        read = self._vocabulary.read(text, start, end)
+        if read is None:
             return []
-        own = np.array([unit.weight for _, _, unit in written])
-        total = own + self._bias + self._table[context(text, start, end, written)].sum(axis=0)
+        total = read.weight + self._bias + self._table[context(read)].sum(axis=0)
         probabilities = 1.0 / (1.0 + np.exp(-total))
         return [
-            Tagged(first, last, unit.form, float(probability))
-            for (first, last, unit), probability in zip(written, probabilities, strict=True)
-            if probability >= least
+            Tagged(int(read.starts[i]), int(read.ends[i]), read.known[read.numbers[i]].form, float(probabilities[i]))
+            for i in np.flatnonzero(probabilities >= least).tolist()
         ]
-
-    def unit(self, written: str) -> Unit:
-        """Return what is known of a word or number."""
-        found = self._units.get(written)
-        if found is None:
-            if len(self._units) > _KEPT:
-                self._units.clear()
-            what = unit(written, self.words)
-            found = self._units[written] = replace(what, weight=float(self._table[list(what.own)].sum()))
-        return found
 
 
 @cache
@@ -124,116 +68,22 @@ def tagger() -> Tagger:
     return Tagger(weights, bias, frozenset(row[1] for row in rows if row[0] == "word"))
 
 
-Written = tuple[int, int, Unit]
-"""Start, end and unit."""
-
-
-def units(text: str, start: int, end: int, look: Callable[[str], Unit]) -> list[Written]:
-    """Return start, end and unit of each word and number in a stretch of text, but for speakers' roles."""
-    roles = [hit.span() for hit in TAG.finditer(text, start, end)] if "[" in text else []
-    found = []
-    at = 0
-    for hit in UNIT.finditer(text, start, end):
-        first, last = hit.span()
-        while at < len(roles) and roles[at][1] <= first:
-            at += 1
-        if at < len(roles) and roles[at][0] <= first and text[first - 1] == "[":
-            continue
-        if last - first > _LONGEST:
-            continue
-        written = hit[0]
-        if not (written.isascii() or written[0].isalpha() or any(c.isdecimal() for c in written)):
-            continue
-        what = look(written)
-        found.append((first, min(last, first + what.form.length), what))
-    return found
-
-
-def unit(written: str, words: frozenset[str]) -> Unit:
-    """Return what is known of a word or number."""
-    is_number = any(c.isdecimal() for c in written)
-    what = number_form(written) if is_number else form(written)
-    lists = lexicon()
-    lower = what.lower
-    members = (
-        ("g", what.given),
-        ("s", what.surname),
-        ("p", what.place),
-        ("f", lower in lists.frequent_surnames),
-        ("e", lower in lists.eponyms),
-        ("n", lower in lists.eponym_nouns),
-        ("m", lower in lists.makers),
-        ("w", lower in lists.words),
-        ("a", lower in lists.ambiguous),
-        ("q", lower in lists.generic_places),
-        ("b", lower in lists.abbreviations),
-        ("x", lower in lists.not_names),
-    )
-    case = what.case.name[0] + ("k" if what.known else "u")
-    letters = "".join(letter for letter, member in members if member)
-    word = lower if lower in words else "?"
-    names = [f"o{case}", f"l{letters}", f"ol{case}{letters}", f"len{min(what.length, 12)}{case}", f"w={word}"]
-    names += [f"c{letter}{case}" for letter in letters]
-    if is_number:
-        names.append(f"n={lower}")
-    elif not what.known:
-        names += [f"s3{lower[-3:]}", f"s2{lower[-2:]}", f"p2{lower[:2]}"]
-    return Unit(
-        form=what,
-        case=_hash(case),
-        kind=_hash(case + letters),
-        word=_hash(word) if word != "?" else 0,
-        own=tuple(sorted({_hash(name) % (1 << BITS) for name in names})),
-    )
-
-
-@lru_cache(maxsize=50_000)
-def _gap(gap: str) -> _Gap:
-    if not gap:
-        kind = "none"
-    elif "\n" in gap:
-        kind = "$" + gap[: gap.index("\n")].strip()[:2]
-    else:
-        kind = "sp" if gap == " " else gap.strip()[:2] or "wide"
-    last = gap.rstrip(" ")[-1:]
-    return _Gap(
-        kind=_hash("gap" + kind),
-        breaks="\n" in gap,
-        ends="\n" in gap or last in tuple(SENTENCE_END) or (len(gap) > 2 and not gap.strip()),
-        labels=gap[:1] == ":" or gap[:2] == "  ",
-    )
-
-
-@lru_cache(maxsize=100_000)
-def _hash(name: str) -> int:
-    return crc32(name.encode("utf-8", "surrogatepass")) | 1 << 32
-
-
-def context(text: str, start: int, end: int, written: Sequence[Written]) -> NDArray[np.intp]:
+def context(read: Reading) -> Places:
     """Return the places in the table of the features that depend on the neighbours, one row a feature."""
-    import numpy as np
-
-    count = len(written)
-    gaps = [_gap(text[start : written[0][0]])]
-    gaps += [_gap(text[a[1] : b[0]]) for a, b in pairwise(written)]
-    gaps.append(_gap(text[written[-1][1] : min(end, written[-1][1] + 4)] + "\n"))
-    kind, case, word = np.array([(u.kind, u.case, u.word) for _, _, u in written], dtype=np.uint64).T
-    gap = np.array([g.kind for g in gaps], dtype=np.uint64)
-    breaks = np.array([g.breaks for g in gaps])
-    breaks[0] = True
-    left_gap, right_gap = gap[:-1], gap[1:]
-    initial = np.array([g.ends for g in gaps[:-1]])
-    initial[0] = True
+    count = len(read.starts)
+    kind, case, word = read.kind, read.case, read.word
+    breaks, opens = read.breaks[:-1].copy(), read.opens[:-1].copy()
+    breaks[0] = opens[0] = True
+    left_gap, right_gap = read.gap[:-1], read.gap[1:]
     at = np.arange(count)
-    first = np.maximum.accumulate(np.where(breaks[:-1], at, 0))
-    line = np.cumsum(breaks[:-1]) - 1
-    shape = _shapes(written, line)[line]
-    labels = np.maximum.accumulate(np.where([g.labels for g in gaps[1:]], at, -1))
+    first = np.maximum.accumulate(np.where(breaks, at, 0))
+    line = np.cumsum(breaks) - 1
+    labels = np.maximum.accumulate(np.where(read.labels[1:], at, -1))
     labels = np.concatenate([[-1], labels[:-1]])
     label = np.where(labels >= first, word[labels] + np.uint64(3), np.uint64(2))
     before = np.where(first > 0, word[first - 1] + np.uint64(3), np.uint64(2))
-    told = told_by_title(text, written)
-    is_told = np.array([u.word == 0 and u.form.lower in told for _, _, u in written])
+    one = np.uint64(1)
+    opening = np.where(opens, before, one)
 
     def shifted(values: Ids, by: int) -> Ids:
         """Return the values of the neighbours ``by`` places on, in the same line."""
@@ -243,71 +93,62 @@ def context(text: str, start: int, end: int, written: Sequence[Written]) -> NDAr
             result[here] = np.where(line[here] == line[there], values[there], np.uint64(_NONE))
         return result
 
-    one = np.uint64(1)
-    features: list[Ids] = [
-        _mix(1, shape, case),
-        _mix(2, initial + one, case),
-        _mix(3, initial + one, kind),
-        _mix(4, left_gap),
-        _mix(5, right_gap),
-        _mix(6, left_gap, case),
-        _mix(7, right_gap, case),
-        _mix(8, left_gap, right_gap, case),
-        _mix(9, is_told + one, case),
-        _mix(10, label),
-        _mix(11, label, case),
-        _mix(12, np.where(initial, before, one)),
-        _mix(13, np.where(initial, before, one), case),
+    words = {by: shifted(word, by) for by in _NEIGHBOURS}
+    features: list[tuple[int, tuple[Ids, ...]]] = [
+        (1, (_shapes(read, line)[line], case)),
+        (2, (opens + one, case)),
+        (3, (opens + one, kind)),
+        (4, (left_gap,)),
+        (5, (right_gap,)),
+        (6, (left_gap, case)),
+        (7, (right_gap, case)),
+        (8, (left_gap, right_gap, case)),
+        (9, (_told_by_title(read) + one, case)),
+        (10, (label,)),
+        (11, (label, case)),
+        (12, (opening,)),
+        (13, (opening, case)),
+        (60, (words[-2], words[-1])),
+        (61, (words[1], words[2])),
+        (62, (words[-1], words[1])),
     ]
-    for number, by in ((20, -1), (30, -2), (40, 1), (50, 2)):
-        other_kind, other_case, other_word = shifted(kind, by), shifted(case, by), shifted(word, by)
+    for by, number in _NEIGHBOURS.items():
+        other_kind = shifted(kind, by)
         features += [
-            _mix(number, other_kind),
-            _mix(number + 1, other_case, case),
-            _mix(number + 2, other_word),
-            _mix(number + 3, other_word, case),
+            (number, (other_kind,)),
+            (number + 1, (shifted(case, by), case)),
+            (number + 2, (words[by],)),
+            (number + 3, (words[by], case)),
         ]
         if abs(by) == 1:
             beside = left_gap if by < 0 else right_gap
-            features += [_mix(number + 4, beside, other_kind, kind), _mix(number + 5, beside, other_word, case)]
-    features += [
-        _mix(60, shifted(word, -2), shifted(word, -1)),
-        _mix(61, shifted(word, 1), shifted(word, 2)),
-        _mix(62, shifted(word, -1), shifted(word, 1)),
-    ]
-    return np.stack(features).astype(np.intp)
+            features += [(number + 4, (beside, other_kind, kind)), (number + 5, (beside, words[by], case))]
+    rows = [_mixed([each for each in features if len(each[1]) == size]) for size in (1, 2, 3)]
+    return np.concatenate(rows).astype(np.intp)
 
 
-def told_by_title(text: str, written: Sequence[Written]) -> frozenset[str]:
-    """Return the unknown words, in small letters, that stand after a title somewhere in a text."""
-    return frozenset(
-        after.form.lower
-        for (_, end, before), (start, _, after) in pairwise(written)
-        if before.form.lower in lexicon().title_words and not after.form.known and text[end:start] in (" ", ". ")
-    )
+def _told_by_title(read: Reading) -> Truths:
+    """Return which words are unknown and, somewhere in the text, stand after a title."""
+    told = read.titles[:-1] & read.unknown[1:] & read.links[1:-1]
+    found: Truths = np.isin(read.lower, read.lower[1:][told]) & (read.word == 0)
+    return found
 
 
-def _shapes(written: Sequence[Written], line: NDArray[np.intp]) -> Ids:
+def _shapes(read: Reading, line: Places) -> Ids:
     """Return for each line how it is written: small letters, capitals, headings, or as usual."""
-    import numpy as np
-
-    cases = [u.form.case if u.form.length > 1 else None for _, _, u in written]
     lines = int(line[-1]) + 1
-    title, upper, lower = (
-        np.bincount(line, weights=[case is wanted for case in cases], minlength=lines)
-        for wanted in (Case.TITLE, Case.UPPER, Case.LOWER)
-    )
+    title, upper, lower = (np.bincount(line, weights=read.shape == wanted, minlength=lines) for wanted in (1, 2, 3))
     words = np.maximum(title + upper + lower, 1)
     shape = np.where(upper > 0.6 * words, 3, np.where(upper + title > 0.7 * words, 4, 5))
     return np.where((title == 0) & (upper < 2), 2, shape).astype(np.uint64)
 
 
-def _mix(number: int, *values: Ids) -> Ids:
-    """Return the place in the table of each value of a feature (multiply and xor-shift, as in splitmix64)."""
-    import numpy as np
-
-    mixed = np.full(len(values[0]), number * 0x9E3779B97F4A7C15 % (1 << 64), dtype=np.uint64)
-    for value in values:
-        mixed = (mixed ^ value) * np.uint64(0xBF58476D1CE4E5B9)
+def _mixed(features: Sequence[tuple[int, tuple[Ids, ...]]]) -> Ids:
+    """Return the place in the table of each value of features of the same number of values, one row a feature
+    (multiply and xor-shift, as in splitmix64)."""
+    seeds = [number * 0x9E3779B97F4A7C15 % (1 << 64) for number, _ in features]
+    mixed = np.array(seeds, dtype=np.uint64)[:, np.newaxis]
+    for values in zip(*(values for _, values in features), strict=True):
+        mixed = (mixed ^ np.stack(values)) * np.uint64(0xBF58476D1CE4E5B9)
         mixed ^= mixed >> np.uint64(31)
     return (mixed * np.uint64(0x94D049BB133111EB)) >> np.uint64(64 - BITS)
