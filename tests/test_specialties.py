@@ -132,3 +132,16 @@ def test_what_cannot_be_is_refused_in_one_line_before_anything_is_written(
 ) -> None:
     assert wrong in generate(tmp_path / "run", "-n", "2", *words)
     assert not (tmp_path / "run").exists()
+
+
+def test_a_pack_in_which_a_caregiver_speaks_runs_from_end_to_end(folder: Path, tmp_path: Path) -> None:
+    child = Path(__file__).resolve().parent / "child_pack.yaml"
+    (folder / "child-example.yaml").write_text(child.read_text("utf-8"), "utf-8")
+    load_pack.cache_clear()
+    out = tmp_path / "run"
+    assert generate(out, "-n", "20", "--specialty", "child-example") == ""
+    manifest = read_manifest(out)
+    assert {"teachers/grammar/encounter.yaml", "teachers/grammar/caregiver.yaml"} <= manifest.assets.keys()
+    assert manifest.counts is not None
+    assert manifest.counts.accepted == 20
+    assert manifest.counts.rejected <= 2, manifest.counts.reasons
