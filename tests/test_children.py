@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from synth.catalog import load_task
 from synth.packs import Regimen
 from synth.packs.growth import growth_charts
-from synth.packs.voice import voiced
+from synth.packs.voice import voiced, voices
 from synth.records import PatientFact, PlanFact, Scenario, Sex, VitalFact
 from synth.scenarios import sample_scenario
 from synth.teachers.grammar import load_grammar
@@ -122,6 +122,8 @@ def test_a_pack_in_which_the_patient_speaks_is_left_as_it_is() -> None:
     girl = voiced(PACK, "female")
     assert girl.symptoms["ear pulling"].says[0] == "she keeps pulling at her ear"
     assert girl.conditions.keys() == PACK.conditions.keys()
+    assert voices(adult) == (adult,)
+    assert voices(PACK) == (girl, voiced(PACK, "male"))
 
 
 def test_the_prompt_says_who_speaks() -> None:

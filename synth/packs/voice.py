@@ -25,6 +25,11 @@ def voiced(pack: Pack, sex: Sex) -> Pack:
     return Pack.model_validate(_filled(pack.model_dump(), WORDS[sex]))
 
 
+def voices(pack: Pack) -> tuple[Pack, ...]:
+    """Return a pack in every way in which its words can be heard: as it is, or of a girl and of a boy."""
+    return (pack,) if pack.voice == "patient" else (voiced(pack, "female"), voiced(pack, "male"))
+
+
 def _filled(value: JsonValue, words: Mapping[str, str]) -> JsonValue:
     if isinstance(value, str):
         return _SLOT.sub(lambda slot: words.get(slot[1], slot[0]), value) if "{" in value else value
