@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from synth.assets import render_template
@@ -13,6 +14,7 @@ from synth.publish import Summary
 from synth.records import Counts, Manifest
 from synth.release import Release
 from synth.runs import write_atomically
+from synth.shares import Share
 
 
 def write_card(
@@ -25,6 +27,7 @@ def write_card(
     pack: Pack,
     release: Release,
     held_out: HeldOutTable | None = None,
+    shares: Sequence[Share] = (),
 ) -> None:
     """Write ``README.md`` of a run: the card that a publisher reads before signing."""
     conditions = [
@@ -41,6 +44,7 @@ def write_card(
         conditions=conditions,
         release=release,
         held_out=held_out,
+        shares=shares,
         size=_size_category(counts.accepted),
     )
     write_atomically(run / "README.md", text.rstrip() + "\n")

@@ -89,6 +89,30 @@ def synth() -> None:
     multiple=True,
     help="A benchmark that no encounter may overlap with: a folder, or a CSV, JSONL, Parquet or text file.",
 )
+@click.option(
+    "--condition",
+    "conditions",
+    metavar="NAME",
+    multiple=True,
+    help="Only patients with this condition of the pack; may be given several times.",
+)
+@click.option("--age", metavar="YEARS", help="Only patients of these years, such as 40-65 or 65+.")
+@click.option("--sex", type=click.Choice(["female", "male"]), help="Only patients of this sex.")
+@click.option("--visit", type=click.Choice(["new", "follow-up"]), help="Only first visits, or only follow-ups.")
+@click.option(
+    "--distribution",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    metavar="FILE",
+    help="YAML with target shares by condition, sex, age or visit.",
+)
+@click.option(
+    "--language-level", type=click.Choice(["plain", "usual", "educated"]), help="How the patient speaks [usual]."
+)
+@click.option(
+    "--difficulty",
+    type=click.Choice(["easy", "usual", "hard"]),
+    help="How much there is to carry, and how often somebody corrects or interrupts [usual].",
+)
 @click.option("--preview", metavar="K", type=click.IntRange(min=1), help="Show K encounters with verdicts; write none.")
 @click.option(
     "--config",
@@ -118,6 +142,13 @@ def generate(
     phi: str | None,
     duplicates: str | None,
     hold_out: tuple[str, ...],
+    conditions: tuple[str, ...],
+    age: str | None,
+    sex: str | None,
+    visit: str | None,
+    distribution: Path | None,
+    language_level: str | None,
+    difficulty: str | None,
     preview: int | None,
     config: Path | None,
 ) -> None:
@@ -128,9 +159,10 @@ def generate(
     synth generate --specialty endocrinology -n 1500 --teacher openai/gpt-oss-20b
     synth generate --specialty endocrinology -n 1500 --endpoint http://127.0.0.1:8000 --model my-model
     synth generate --specialty endocrinology --preview 3
+    synth generate --specialty endocrinology -n 200 --condition "type 2 diabetes" --age 40-65 --sex female
     synth generate --specialty endocrinology -n 1500 --identities tag    (of a complete run: publishes it anew)
     """
-    from synth.config import read_settings, resolve_config
+    from synth.config import read_settings, read_shares, resolve_config
     from synth.console import say
     from synth.corpora import read_corpora
     from synth.pipeline import Execution
@@ -148,6 +180,12 @@ def generate(
     held_out = read_corpora(hold_out)
     if held_out:
         _set_held_out(settings, held_out)
+    asked = _given(age=age, sex=sex, visit=visit, language_level=language_level, difficulty=difficulty)
+    asked |= {"condition": list(conditions)} if conditions else {}
+    asked |= {"shares": read_shares(distribution)} if distribution is not None else {}
+    if asked:
+        given = settings.get("control")
+        settings["control"] = {**(given if isinstance(given, dict) else {}), **asked}
     if preview is not None:
         settings.setdefault("n", preview)
     chosen = choose_teacher(settings.get("teacher"), teacher, endpoints, model)
@@ -284,16 +322,38 @@ def report(run: Path, beside: tuple[str, ...], sample: int, seed: int, as_json: 
 
 
 @synth.command()
-def specialties() -> None:
-    """List the specialty packs with their conditions."""
-    from synth.packs import load_pack, pack_names
+@click.argument("names", metavar="[NAME]...", nargs=-1)
+@click.option(
+    "--check", is_flag=True, help="Check the packs, as written and as sampled; exit 2 where something is wrong."
+)
+@click.option(
+    "--samples", type=click.IntRange(min=0), default=10_000, show_default=True, help="Scenarios a pack to check."
+)
+def specialties(names: tuple[str, ...], check: bool, samples: int) -> None:
+    """List the specialty packs with their conditions and guidelines, or check them."""
+    from synth.packs import load_pack
+    from synth.vetting import packs_named, vet
 
-    for name in pack_names():
+    wrong = 0
+    for name in packs_named(names):
+        if check:
+            problems, notes = vet(name, samples)
+            wrong += len(problems)
+            for problem in problems:
+                click.echo(str(problem))
+            for note in notes:
+                click.echo(f"note: {note}", err=True)
+            click.echo(
+                f"{name}: {len(problems) or 'no'} problem{'s' * (len(problems) != 1)}, {samples:,} scenarios sampled"
+            )
+            continue
         pack = load_pack(name)
         click.echo(f"{name}: {len(pack.conditions)} conditions")
         for condition_id, condition in pack.conditions.items():
-            first = pack.citations[condition.sources[0]]
-            click.echo(f"  {condition_id}  ({first.publisher} {first.year})")
+            cited = (pack.citations[source] for source in condition.sources)
+            click.echo(f"  {condition_id}  ({'; '.join(f'{c.publisher} {c.year}' for c in cited)})")
+    if wrong:
+        sys.exit(2)
 
 
 for command in COMMANDS:

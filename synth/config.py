@@ -17,6 +17,7 @@ from pydantic import Field, JsonValue, ValidationError, ValidationInfo, field_va
 from synth import __version__
 from synth.assets import canonical_json, load_yaml, sha256
 from synth.catalog import suggest
+from synth.control import Control, Shares
 from synth.errors import UserError
 from synth.identities import catalogue
 from synth.records import IdentityMode, Record
@@ -109,6 +110,8 @@ class RunConfig(Record):
     """Accepted encounters."""
     seed: int = Field(0, ge=0)
     teacher: TeacherConfig
+    control: Control = Field(default=Control(), exclude_if=lambda control: control == Control())
+    """Which patients, in which shares, and how they speak; the pack's own where nothing is asked for."""
     hold_out: tuple[HeldOut, ...] = ()
     """Benchmarks that the data set is to be used with; the check of contamination runs where there are any."""
     contamination: ContaminationConfig = ContaminationConfig()
@@ -144,6 +147,19 @@ def read_settings(file: Path | None) -> dict[str, JsonValue]:
     if not isinstance(loaded, dict):
         raise UserError(f"{file} must hold a mapping of settings, such as 'specialty: endocrinology'")
     return loaded
+
+
+def read_shares(file: Path) -> dict[str, JsonValue]:
+    """Return the target distribution in a YAML file, unchecked; UserError where it holds none."""
+    shares = read_settings(file)
+    known = tuple(Shares.model_fields)
+    if not shares:
+        such_as = "'sex: {female: 0.5, male: 0.5}'"
+        raise UserError(f"{file} holds no shares; give some of {', '.join(known)}, such as {such_as}")
+    for name in shares:
+        if name not in known:
+            raise UserError(f"{file}: unknown share {name!r}{suggest(name, known)}; known: {', '.join(known)}")
+    return shares
 
 
 def resolve_config(settings: Mapping[str, JsonValue]) -> RunConfig:

@@ -27,6 +27,10 @@ class Draws:
         """Return True with the given probability."""
         return self._random() < probability
 
+    def point(self) -> float:
+        """Return a number from 0 up to, and without, 1."""
+        return self._random()
+
     def below(self, n: int) -> int:
         """Return an integer from 0 to n - 1, uniformly."""
         return int(self._random() * n)

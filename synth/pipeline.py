@@ -27,6 +27,7 @@ from synth.held_out import held_out_table
 from synth.identities import identities_path
 from synth.ledger import Decided, Position, decided, taker
 from synth.packs import Pack, load_pack, pack_path
+from synth.population import Population
 from synth.publish import publish
 from synth.records import Counts, Encounter, Manifest, Rejection, TeacherIdentity
 from synth.release import Recall, safe_harbor_release
@@ -34,8 +35,9 @@ from synth.report import write_report
 from synth.runs import RunDir, read_encounters
 from synth.scenarios import sample_scenario
 from synth.scheduling import in_order, window
+from synth.shares import target_and_actual
 from synth.teachers.base import Candidate, Teacher, TeacherRequest
-from synth.teachers.select import gpus, grammar_path, open_teacher
+from synth.teachers.select import gpus, grammar_paths, grammar_revision, open_teacher
 
 _Accepted = TypeVar("_Accepted", Encounter, Decided)
 
@@ -81,8 +83,9 @@ def generate(config: RunConfig, execution: Execution) -> Position:
     there.
     """
     pack, task = load_pack(config.specialty), load_task(config.task)
+    population = Population(pack, config.control)
     checks = CheckWorkers(config.checks, task, execution.workers, config, _held_out(config, execution.held_out))
-    manifest = _manifest(config, task)
+    manifest = _manifest(config, task, pack)
     run = RunDir(execution.out, manifest, dump_config(config))
     try:
         if not run.was_complete:
@@ -90,14 +93,14 @@ def generate(config: RunConfig, execution: Execution) -> Position:
                 execution.notify(f"all encounters are there; publishing them with identities {config.identities}")
             else:
                 execution.notify(execution.announcement)
-                asyncio.run(_commit_candidates(config, execution, run, pack, task, checks))
-            _finish(run, config, manifest, task, pack)
+                asyncio.run(_commit_candidates(config, execution, run, pack, task, checks, population))
+            _finish(run, config, manifest, task, pack, population)
         return run.position
     finally:
         run.close()
 
 
-def _manifest(config: RunConfig, task: Task) -> Manifest:
+def _manifest(config: RunConfig, task: Task, pack: Pack) -> Manifest:
     """Return the manifest of the run as it starts."""
     files = [
         task_path(task.name),
@@ -106,12 +109,12 @@ def _manifest(config: RunConfig, task: Task) -> Manifest:
         *_data_files(Path(__file__).parent / "checks"),
     ]
     if config.teacher.name == "simulator":
-        files.append(grammar_path(task))
+        files.extend(grammar_paths(task, pack))
     assets = asset_hashes(task.schema_name, task.prompts, tuple(files))
     versions = run_versions()
     revision = config.teacher.revision
     if config.teacher.name == "simulator":
-        revision = assets[f"teachers/grammar/{task.simulator}.yaml"][:12]
+        revision = grammar_revision(task, pack)
     return Manifest(
         status="running",
         fingerprint=fingerprint(config, assets, versions),
@@ -145,13 +148,15 @@ class Preview:
 def preview(config: RunConfig, execution: Execution, count: int) -> list[Preview]:
     """Return the first candidates of a run without writing anything anywhere; raises as ``generate`` does."""
     pack, task = load_pack(config.specialty), load_task(config.task)
+    population = Population(pack, config.control)
     checks = open_checks(config.checks, task, config, _held_out(config, execution.held_out))
     execution.notify(execution.announcement)
 
     async def written() -> list[Encounter | Rejection]:
         with TemporaryDirectory() as folder:
             teacher = await open_teacher(_request(config, execution, pack, task, Path(folder) / "vllm.log"))
-            candidates = [Candidate(sample_scenario(pack, config.seed, index)) for index in range(count)]
+            scenarios = (sample_scenario(pack, config.seed, index, population) for index in range(count))
+            candidates = [Candidate(scenario) for scenario in scenarios]
             try:
                 return await asyncio.gather(*(_decide(candidate, teacher, _unchecked) for candidate in candidates))
             finally:
@@ -177,7 +182,13 @@ def _previewed(
 
 
 async def _commit_candidates(
-    config: RunConfig, execution: Execution, run: RunDir, pack: Pack, task: Task, checks: CheckWorkers
+    config: RunConfig,
+    execution: Execution,
+    run: RunDir,
+    pack: Pack,
+    task: Task,
+    checks: CheckWorkers,
+    population: Population,
 ) -> None:
     """Commit candidates in index order until N are accepted."""
     settled = _opened_duplicates(config, read_encounters(run.path))
@@ -188,7 +199,7 @@ async def _commit_candidates(
             teacher = await open_teacher(_request(config, execution, pack, task, log, run.constrained))
 
             async def decide(index: int) -> Decided:
-                candidate = Candidate(sample_scenario(pack, config.seed, index))
+                candidate = Candidate(sample_scenario(pack, config.seed, index, population))
                 outcome = await _decide(candidate, teacher, checks.verdict)
                 return outcome if isinstance(outcome, Decided) else decided(outcome, written=candidate.written)
 
@@ -293,9 +304,10 @@ def _shortfall(position: Position, n: int) -> str:
     )
 
 
-def _finish(run: RunDir, config: RunConfig, manifest: Manifest, task: Task, pack: Pack) -> None:
+def _finish(run: RunDir, config: RunConfig, manifest: Manifest, task: Task, pack: Pack, population: Population) -> None:
     """Derive data set, card and report from the logs, then mark the run complete."""
     summary = publish(run.path, task, config.splits, config.identities)
+    shares = target_and_actual(population, summary)
     counts = Counts(
         candidates=run.position.next_index,
         accepted=run.position.accepted,
@@ -305,8 +317,8 @@ def _finish(run: RunDir, config: RunConfig, manifest: Manifest, task: Task, pack
     )
     release = safe_harbor_release(run.path, config, summary, _recall(config))
     held_out = held_out_table(run.path, config, summary)
-    write_card(run.path, config, manifest, counts, summary, task, pack, release, held_out)
-    write_report(run.path, config, counts, summary, release, held_out)
+    write_card(run.path, config, manifest, counts, summary, task, pack, release, held_out, shares)
+    write_report(run.path, config, counts, summary, release, held_out, shares)
     run.complete(counts)
 
 

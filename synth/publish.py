@@ -40,6 +40,8 @@ class Summary:
     sexes: Counter[str] = field(default_factory=Counter)
     decades: Counter[int] = field(default_factory=Counter)
     """Age in years, rounded down to tens."""
+    ages: Counter[int] = field(default_factory=Counter)
+    """Age in years."""
     source_words: Counter[int] = field(default_factory=Counter)
     """Words a source, rounded down to fifties."""
     words: dict[str, int] = field(default_factory=lambda: {"source": 0, "note": 0})
@@ -78,6 +80,7 @@ class Summary:
             if isinstance(fact, PatientFact):
                 self.sexes[fact.sex] += 1
                 self.decades[fact.age // 10 * 10] += 1
+                self.ages[fact.age] += 1
         words = len(source.split())
         self.source_words[words // _BIN * _BIN] += 1
         self.words["source"] += words

@@ -14,7 +14,14 @@ Split = Literal["train", "validation", "test"]
 Part = Literal["source", "target"]
 IdentityMode = Literal["placeholder", "surrogate", "tag"]
 Interpretation = Literal["low", "normal", "high"]
+LanguageLevel = Literal["plain", "usual", "educated"]
+Difficulty = Literal["easy", "usual", "hard"]
 PlanAction = Literal["start", "stop", "increase", "decrease", "continue", "order", "refer", "advise", "follow-up"]
+
+
+def _none(value: object) -> bool:
+    """Return whether a field holds nothing, so that a record without it stays the bytes that it was."""
+    return value is None
 
 
 class Record(BaseModel):
@@ -37,6 +44,8 @@ class PatientFact(FactBase):
     age: int
     """Years."""
     sex: Sex
+    age_months: int | None = Field(default=None, exclude_if=_none)
+    """Of a child under two years, whose age is said in months."""
 
 
 class ComplaintFact(FactBase):
@@ -161,6 +170,14 @@ Fact = Annotated[
 ]
 
 
+class Manner(Record):
+    """How an encounter is talked, where a run asks for it."""
+
+    language_level: LanguageLevel
+    """Of the patient, or of who speaks for the patient."""
+    difficulty: Difficulty
+
+
 class Scenario(Record):
     """What is true of one encounter, before a word of it is written."""
 
@@ -177,6 +194,7 @@ class Scenario(Record):
     facts: tuple[Fact, ...]
     sources: tuple[str, ...]
     """Ids of the pack's citations that back the condition."""
+    manner: Manner | None = Field(default=None, exclude_if=_none)
 
 
 class Turn(Record):

@@ -3,7 +3,7 @@ read."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from synth.assets import render_template
@@ -13,6 +13,7 @@ from synth.publish import Summary
 from synth.records import Counts
 from synth.release import Release
 from synth.runs import write_atomically
+from synth.shares import Share
 
 
 def write_report(
@@ -22,6 +23,7 @@ def write_report(
     summary: Summary,
     release: Release,
     held_out: HeldOutTable | None = None,
+    shares: Sequence[Share] = (),
 ) -> None:
     """Write ``report.html``: no script, no request to anywhere."""
     words = {f"{start}–{start + 49}": summary.source_words[start] for start in sorted(summary.source_words)}
@@ -39,6 +41,7 @@ def write_report(
         charts=charts,
         release=release,
         held_out=held_out,
+        shares=shares,
     )
     write_atomically(run / "report.html", text.rstrip() + "\n")
 

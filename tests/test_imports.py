@@ -12,7 +12,8 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 LAYERS: list[set[str]] = [
     {"records", "errors", "assets", "draws", "console", "processes", "proportions", "shingles"},
-    {"catalog", "packs", "fields", "identities"},
+    {"catalog", "packs", "fields", "identities", "control"},
+    {"population"},
     {"surrogates"},
     {"filling"},
     {"config"},
@@ -24,7 +25,7 @@ LAYERS: list[set[str]] = [
     {"privacy"},
     {"corpora"},
     {"language"},
-    {"release", "held_out"},
+    {"release", "held_out", "vetting", "shares"},
     {"card", "report"},
     {"pipeline"},
     {"privacy_cli"},

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from synth.draws import Draws
 from synth.packs import load_pack
+from synth.packs.vocabulary import vocabulary
 from synth.records import (
     ComplaintFact,
     Fact,
@@ -30,7 +31,7 @@ from synth.records import (
     VitalFact,
 )
 from synth.scenarios import interpret, plan_text, sample_scenario, to_number
-from tests.test_packs import CONDITIONS, per_day
+from tests.test_packs import CONDITIONS
 
 F = TypeVar("F", bound=Fact)
 PACK = load_pack("endocrinology")
@@ -56,7 +57,9 @@ def of(scenario: Scenario, kind: type[F]) -> list[F]:
 
 def daily(medication: Medication) -> float:
     """Return the dose of a day."""
-    return float(medication.dose) * per_day(medication.frequency)
+    times = vocabulary().doses_a_day(medication.frequency)
+    assert times is not None
+    return float(medication.dose) * times
 
 
 def test_an_index_gives_the_same_scenario_whatever_runs_beside_it() -> None:

@@ -6,11 +6,20 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from synth.packs import Pack
-from synth.records import HistoryFact, MedicationFact, Scenario, SymptomFact, Turn
+from synth.records import (
+    Difficulty,
+    HistoryFact,
+    LanguageLevel,
+    MedicationFact,
+    Scenario,
+    SymptomFact,
+    Turn,
+)
 from synth.teachers.chart import Chart
 from synth.teachers.grammar import Expansion, Grammar
 from synth.teachers.note import patient_slots
 from synth.teachers.people import FrontDesk, people_slots
+from synth.teachers.register import in_register
 from synth.teachers.script import Script
 from synth.teachers.speech import Speech
 from synth.teachers.visit import Assessment, Examination
@@ -22,6 +31,9 @@ _PERSON = {"your": "my", "yours": "mine", "yourself": "myself", "you're": "I'm",
 _CALM = ("continue", "order", "advise", "follow-up")
 """Plan actions that leave a follow-up as it was: no news to be worried by."""
 _DOING = ("being ", "dozing ", "feeling ", "getting ", "having ", "losing ", "passing ", "seeing ", "throwing ")
+_ADULT = 18
+_SLIPS: dict[Difficulty, float] = {"easy": 0.0, "usual": 1.0, "hard": 2.5}
+"""How much more often somebody corrects himself or interrupts."""
 _SMALL_TALK = ("small_wait", "small_weather", "small_way", "small_mood", "small_city")
 
 
@@ -34,11 +46,14 @@ class Dialogue:
         self._visit = scenario.visit
         self._habits = grammar.spoken.habits
         self._draws = state.draws
-        people = people_slots(chart.patient.sex, state.draws)
+        people = people_slots(chart.patient.sex, state.draws, chart.patient.age < _ADULT)
         self._script = Script(grammar, state, {**people, **patient_slots(chart.patient)})
         self._desk = FrontDesk(self._script, scenario.visit)
         self._speech = Speech(pack, grammar.spoken, state.draws)
-        self._examination = Examination(pack, chart, self._script, self._speech)
+        manner = scenario.manner
+        self._slips = _SLIPS[manner.difficulty] if manner is not None else 1.0
+        self._level: LanguageLevel = manner.language_level if manner is not None else "usual"
+        self._examination = Examination(pack, chart, self._script, self._speech, self._slips)
         presentation = pack.conditions[scenario.condition].presentations[scenario.presentation]
         calm = (
             scenario.visit == "follow-up"
@@ -46,7 +61,7 @@ class Dialogue:
             and any(mark in presentation.diagnosis.status for mark in grammar.spoken.good_news)
         )
         self._assessment = Assessment(
-            pack, chart, presentation.diagnosis, calm, self._script, self._speech, self._desk.leave
+            pack, chart, presentation.diagnosis, calm, self._script, self._speech, self._desk.leave, self._slips
         )
         self._to_ask = [symptom for symptom in chart.symptoms if symptom.name != chart.complaint.name]
         self._volunteered: SymptomFact | None = None
@@ -166,7 +181,7 @@ class Dialogue:
         script, draws, duration = self._script, self._draws, self._chart.complaint.duration
         say = self._fresh(says)
         words = say.split()
-        if len(words) > 3 and draws.chance(0.3):
+        if len(words) > 3 and draws.chance(0.3 * self._slips):
             script.patient("complaint_cut", say=" ".join(words[: 1 + draws.below(len(words) - 2)]))
             script.doctor("interrupt_doctor")
             script.patient("resume_patient", say=say)
@@ -188,7 +203,7 @@ class Dialogue:
             script.patient("more_answer", say=another)
 
     def _tell_duration(self, duration: str) -> None:
-        wrong = self._speech.slip(duration) if self._draws.chance(0.2) else None
+        wrong = self._speech.slip(duration) if self._draws.chance(0.2 * self._slips) else None
         said = self._speech.duration(duration)
         if wrong is None:
             self._script.patient("duration_answer", dur=said)
@@ -205,9 +220,8 @@ class Dialogue:
         asked = dict(zip("abc", [draws.pick(_askable(symptom.asks)) for symptom in symptoms], strict=False))
         echo = {key: _mine(text) for key, text in asked.items()}
         script.doctor((one, "ask_two", "ask_three")[len(group) - 1], **asked)
-        denies = [
-            draws.pick(s.denies) if s.denies and not f.present else "" for f, s in zip(group, symptoms, strict=True)
-        ]
+        told = [in_register(symptom.denies, self._level) for symptom in symptoms]
+        denies = [draws.pick(d) if d and not f.present else "" for f, d in zip(group, told, strict=True)]
         says = [self._fresh(s.says) if f.present else "" for f, s in zip(group, symptoms, strict=True)]
         present = [fact.present for fact in group]
         if present == [True]:
@@ -315,7 +329,7 @@ class Dialogue:
     def _tell_medication(self, fact: MedicationFact, first: bool) -> None:
         script, draws = self._script, self._draws
         slots = self._speech.regimen(fact.medication)
-        wrong = self._speech.other_dose(fact.medication) if draws.chance(0.12) else None
+        wrong = self._speech.other_dose(fact.medication) if draws.chance(0.12 * self._slips) else None
         if wrong is not None:
             script.patient("med_corrected", wrong=wrong, **slots)
         elif draws.chance(0.25):
@@ -334,6 +348,7 @@ class Dialogue:
 
     def _fresh(self, says: Sequence[str]) -> str:
         """Return one of the phrases, one that was not used yet where there is one."""
+        says = in_register(says, self._level)
         phrase = self._draws.pick([say for say in says if say not in self._told] or says)
         self._told.add(phrase)
         return phrase

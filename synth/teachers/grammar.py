@@ -38,7 +38,11 @@ class Spoken(Record):
 
 
 class _Source(Record):
-    spoken: Spoken
+    extends: str | None = None
+    """Grammar whose rules hold where this one has none of its own."""
+    spoken: Spoken | None = None
+    vitals: dict[str, tuple[str, str]] = {}
+    """Besides those of the grammar that is extended."""
     rules: dict[str, str]
 
 
@@ -205,7 +209,15 @@ def load_grammar(name: str) -> Grammar:
         raise UserError(f"unknown grammar {name!r}{suggest(name, names)}; known: {', '.join(names)}")
     try:
         source = _Source.model_validate(load_yaml(path))
-        return Grammar(source.rules, source.spoken, sha256(path.read_bytes())[:12])
+        if source.extends is None and source.spoken is not None:
+            return Grammar(source.rules, source.spoken, sha256(path.read_bytes())[:12])
+        base = _FOLDER / f"{source.extends}.yaml"
+        whole = _Source.model_validate(load_yaml(base))
+        if whole.spoken is None or (unknown := sorted(source.rules.keys() - whole.rules.keys())):
+            raise ValueError(f"extends {source.extends}, which has no rule {unknown[0]!r}")
+        revision = sha256(base.read_bytes() + path.read_bytes())[:12]
+        spoken = whole.spoken.model_copy(update={"vitals": whole.spoken.vitals | source.vitals})
+        return Grammar(whole.rules | source.rules, spoken, revision)
     except ValidationError as error:
         first = error.errors()[0]
         raise UserError(f"{path.name}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error

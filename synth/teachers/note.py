@@ -4,22 +4,40 @@ from __future__ import annotations
 
 from pydantic import JsonValue
 
+from synth.packs.voice import WORDS
 from synth.records import JsonObject, Medication, PatientFact
 from synth.teachers.chart import Chart
 from synth.teachers.grammar import Expansion, Grammar
 
+_ADULT = 18
 _AN = frozenset((8, 11, 18, *range(80, 90)))
 """Ages that take ``an``: eight, eleven, eighteen, eighty and what follows."""
+
+
+def aged(patient: PatientFact) -> str:
+    """Return an age as an adjective: ``45-year-old``, or ``9-month-old`` under two years."""
+    return f"{patient.age}-year-old" if patient.age_months is None else f"{patient.age_months}-month-old"
+
+
+def person(patient: PatientFact) -> str:
+    """Return woman or man, and under 18 years girl or boy."""
+    child = patient.age < _ADULT
+    return ("girl" if child else "woman") if patient.sex == "female" else ("boy" if child else "man")
 
 
 def patient_slots(patient: PatientFact) -> dict[str, str]:
     """Return the slots that say who the patient is."""
     female = patient.sex == "female"
+    number = patient.age if patient.age_months is None else patient.age_months
     return {
+        **{name: word for name, word in WORDS[patient.sex].items() if name != "boy"},
+        "He": WORDS[patient.sex]["he"].capitalize(),
+        "aged": aged(patient),
+        "an_aged": f"{'an' if number in _AN else 'a'} {aged(patient)}",
         "age": str(patient.age),
         "an_age": f"{'an' if patient.age in _AN else 'a'} {patient.age}",
         "sex": patient.sex,
-        "woman": "woman" if female else "man",
+        "woman": person(patient),
         "She": "She" if female else "He",
     }
 

@@ -28,10 +28,11 @@ _CLINICIAN = tuple(
 )
 
 
-def people_slots(sex: Sex, draws: Draws) -> dict[str, str]:
-    """Return the slots that hold placeholders; patient and doctor are called in one way throughout a visit."""
+def people_slots(sex: Sex, draws: Draws, child: bool = False) -> dict[str, str]:
+    """Return the slots that hold placeholders; patient and doctor are called in one way throughout a visit, a child by
+    the first name."""
     manner = draws.below(10)
-    if manner < 5:
+    if manner < 5 or child:
         patient = mark_of("patient_first_name", 1)
     elif manner < 9:
         patient = f"{draws.pick(_TITLES[sex])} {mark_of('patient_last_name', 1)}"

@@ -14,7 +14,8 @@ from synth.assets import canonical_json, load_schema, render_prompt
 from synth.catalog import Task
 from synth.identities import spoken
 from synth.packs import Pack
-from synth.records import Fact, JsonObject, Part, Rejection, Scenario, Transcript
+from synth.records import Fact, JsonObject, Part, PatientFact, Rejection, Scenario, Transcript
+from synth.teachers.note import aged, person
 
 
 def facts_by_kind(facts: tuple[Fact, ...]) -> dict[str, list[Fact]]:
@@ -24,6 +25,11 @@ def facts_by_kind(facts: tuple[Fact, ...]) -> dict[str, list[Fact]]:
     for fact in facts:
         groups[fact.kind].append(fact)
     return groups
+
+
+def described(fact: Fact) -> str:
+    """Return who a patient is: ``45-year-old woman``, ``9-month-old boy``."""
+    return f"{aged(fact)} {person(fact)}" if isinstance(fact, PatientFact) else ""
 
 
 def problem_codes(pack: Pack) -> list[tuple[str, str]]:
@@ -46,7 +52,16 @@ class Prompts:
 
     def source(self, scenario: Scenario, *, constrained: bool, failure: Rejection | None = None) -> JsonValue:
         """Return the messages that ask for a source; JSON where decoding is ``constrained``, else lines."""
-        user = self._render("source.user", facts=facts_by_kind(scenario.facts), pack=self._pack, visit=scenario.visit)
+        facts = facts_by_kind(scenario.facts)
+        user = self._render(
+            "source.user",
+            facts=facts,
+            pack=self._pack,
+            visit=scenario.visit,
+            who=described(facts["patient"][0]),
+            manner=scenario.manner,
+            speaker="the patient" if self._pack.voice == "patient" else "the caregiver",
+        )
         return _messages(self._system("source", constrained), user, self._again("source", failure))
 
     def target(self, source: Transcript, failure: Rejection | None = None) -> JsonValue:

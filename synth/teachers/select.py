@@ -9,14 +9,23 @@ from pydantic import JsonValue
 
 from synth.catalog import Task
 from synth.errors import UserError
+from synth.packs import Pack
 from synth.teachers.base import Teacher, TeacherRequest
 
 DEFAULT_MODEL = "openai/gpt-oss-20b"
 
 
-def grammar_path(task: Task) -> Path:
-    """Return the file of the grammar that the simulator uses for a task."""
-    return Path(__file__).resolve().parent / "grammar" / f"{task.simulator}.yaml"
+def grammar_paths(task: Task, pack: Pack) -> list[Path]:
+    """Return the files of the grammar that the simulator uses for a task and a pack."""
+    names = [task.simulator] if pack.voice == "patient" else [task.simulator, pack.voice]
+    return [Path(__file__).resolve().parent / "grammar" / f"{name}.yaml" for name in names]
+
+
+def grammar_revision(task: Task, pack: Pack) -> str:
+    """Return the revision that the simulator's records carry."""
+    from synth.teachers.grammar import load_grammar
+
+    return load_grammar(grammar_paths(task, pack)[-1].stem).revision
 
 
 def gpus(name: str) -> tuple[int | None, str | None]:

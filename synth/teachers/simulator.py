@@ -6,7 +6,8 @@ from synth.catalog import Task
 from synth.clock import Traffic
 from synth.draws import Draws
 from synth.packs import Pack
-from synth.records import Encounter, Scenario, TeacherIdentity, Transcript, Usage
+from synth.packs.voice import voiced
+from synth.records import Encounter, Scenario, Sex, TeacherIdentity, Transcript, Usage
 from synth.teachers.base import Candidate
 from synth.teachers.chart import read_chart
 from synth.teachers.dialogue import Dialogue
@@ -21,9 +22,9 @@ class Simulator:
     """
 
     def __init__(self, pack: Pack, task: Task) -> None:
-        self._pack = pack
+        self._packs: dict[Sex, Pack] = {"female": voiced(pack, "female"), "male": voiced(pack, "male")}
         self._task = task
-        self._grammar = load_grammar(task.simulator)
+        self._grammar = load_grammar(task.simulator if pack.voice == "patient" else pack.voice)
         self._identity = TeacherIdentity(name="simulator", model=None, revision=self._grammar.revision)
 
     @property
@@ -35,8 +36,9 @@ class Simulator:
         """Return the encounter of a scenario; pure."""
         chart = read_chart(scenario)
         state = Expansion(Draws("simulator", scenario.id))
-        turns = Dialogue(self._pack, self._grammar, chart, scenario, state).turns()
-        occasion = chart.complaint.name not in self._pack.symptoms
+        pack = self._packs[chart.patient.sex]
+        turns = Dialogue(pack, self._grammar, chart, scenario, state).turns()
+        occasion = chart.complaint.name not in pack.symptoms
         return Encounter(
             id=scenario.id,
             index=scenario.index,

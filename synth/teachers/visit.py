@@ -18,7 +18,9 @@ _PRACTICAL = ("ask_written", "ask_later", "ask_arrange")
 class Examination:
     """Vital signs, findings and results, said aloud."""
 
-    def __init__(self, pack: Pack, chart: Chart, script: Script, speech: Speech) -> None:
+    def __init__(self, pack: Pack, chart: Chart, script: Script, speech: Speech, slips: float = 1.0) -> None:
+        """``slips`` is how much more often the doctor misreads a value."""
+        self._slips = slips
         self._pack = pack
         self._chart = chart
         self._script = script
@@ -125,7 +127,7 @@ class Examination:
         slots = self._speech.lab(lab)
         which = script.phrase(f"which_{lab.interpretation}")
         word = script.phrase(f"word_{lab.interpretation}")
-        if draws.chance(0.05):
+        if draws.chance(0.05 * self._slips):
             script.doctor("lab_corrected", wrong=self._speech.near_miss(lab), which=which, word=word, **slots)
         elif lab.interpretation == "high" and lab.high is not None and draws.chance(0.15):
             script.doctor("lab_range", limit=str(lab.high), **slots)
@@ -150,8 +152,10 @@ class Assessment:
         script: Script,
         speech: Speech,
         leave: Callable[[], None],
+        slips: float = 1.0,
     ) -> None:
-        """``leave`` is what is settled between the last question and the goodbye."""
+        """``leave`` is what is settled between the last question and the goodbye; ``slips`` is how much more often the
+        doctor is interrupted."""
         self._pack = pack
         self._chart = chart
         self._diagnosis = diagnosis
@@ -160,7 +164,7 @@ class Assessment:
         self._speech = speech
         self._leave = leave
         self._draws = script.draws
-        self._interruption = self._draws.chance(0.2)
+        self._interruption = self._draws.chance(0.2 * slips)
         self._teach: list[str] = []
         """What the patient can say back: regimens first."""
 

@@ -1,0 +1,178 @@
+"""What a pack holds besides its lexicon: conditions, how they present, and the plan.
+
+A pack is data only. Its lexicon is keyed by the term that a note uses; each entry also holds ``says``, what a person
+says aloud for it. Conditions refer to the lexicon; ``Pack`` refuses a pack with a dangling reference, so that what
+loads can be sampled.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from synth.packs.lexicon import (
+    Age,
+    Citation,
+    Distribution,
+    Drug,
+    History,
+    Lab,
+    Phrases,
+    Probability,
+    Spoken,
+    Symptom,
+    Vital,
+)
+from synth.records import PlanAction, Record, Sex, Visit
+
+
+class MedicationUse(Record):
+    """How likely a drug is taken, and from which part of its ladder."""
+
+    probability: Probability
+    rungs: tuple[int, int]
+    """First and last rung, inclusive."""
+
+
+class Choice(Record):
+    """A drug that is started in another's place, and where on its ladder."""
+
+    drug: str
+    rung: int = 0
+
+
+class PlanItem(Record):
+    """A plan item: either words, or an action on a drug, whose words are made from the regimen."""
+
+    action: PlanAction
+    text: str | None = None
+    says: Phrases = ()
+    drug: str | None = None
+    rung: int | None = None
+    """Where on the ladder a drug is started; the first rung unless said."""
+    otherwise: tuple[Choice, ...] = ()
+    """What is started where the drug is contraindicated in this patient: the first one that is not. Without it,
+    the sampler spares the patient of whatever would rule the drug out."""
+    probability: Probability = 1.0
+    sex: Sex | None = None
+
+    @model_validator(mode="after")
+    def _words_or_drug(self) -> Self:
+        if (self.text is None) == (self.drug is None):
+            raise ValueError("a plan item has either text or drug")
+        if self.text is not None and len(self.says) < 2:
+            raise ValueError(f"plan item {self.text!r} needs at least two says")
+        if self.otherwise and self.action != "start":
+            raise ValueError(f"plan item {self.drug!r}: only a drug that is started can be another one otherwise")
+        return self
+
+
+class Complaint(Record):
+    """A reason to come: a symptom or an occasion of the lexicon."""
+
+    name: str
+    weight: float = 1.0
+    durations: Phrases = ()
+
+
+class Diagnosis(Record):
+    """The problem as a note names and codes it."""
+
+    name: str
+    icd10cm: str = Field(pattern=r"^[A-Z][0-9][0-9AB](\.[0-9A-Z]{1,4})?$")
+    status: str
+    """One phrase of assessment, such as ``above goal on metformin alone``."""
+    says: Phrases = Field(min_length=2)
+    """The doctor tells the patient: whole clauses that carry both the problem and its status."""
+
+
+class Presentation(Record):
+    """One coherent way in which a condition meets the doctor; labs, findings and plan belong together."""
+
+    weight: float
+    visit: Visit
+    sex: Sex | None = None
+    age: Age | None = None
+    """Where it differs from the condition's."""
+    pregnant: bool = False
+    """The patient is pregnant at the visit."""
+    weight_z: Distribution | None = None
+    """Of a child: weight for age in standard deviations, where it is not ordinary."""
+    height_z: Distribution | None = None
+    history: tuple[dict[str, Probability], ...] = ()
+    """As in ``Condition``; a group replaces the condition's and the background's groups that share an entry with it."""
+    diagnosis: Diagnosis
+    complaints: tuple[Complaint, ...] = Field(min_length=1)
+    symptoms: dict[str, Probability]
+    """Chance that each is present; the others are asked about and denied."""
+    medications: tuple[dict[str, MedicationUse], ...] = ()
+    """From each group at most one drug is taken."""
+    vitals: dict[str, Distribution] = {}
+    labs: dict[str, Distribution] = {}
+    studies: dict[str, dict[str, Probability]] = {}
+    """Name of the study → its possible results."""
+    findings: tuple[dict[str, Probability], ...]
+    """From each group at most one finding is present."""
+    plan: tuple[PlanItem, ...] = Field(min_length=2)
+
+
+class Condition(Record):
+    """A condition with its prevalence in the clinic, who has it, and how it presents."""
+
+    weight: float
+    """Share of visits, relative to the other conditions of the pack."""
+    female: Probability
+    """Share of women and girls among those who have it."""
+    age: Age
+    history: tuple[dict[str, Probability], ...]
+    """From each group at most one entry; a group replaces the background's groups that share an entry with it."""
+    sources: tuple[str, ...] = Field(min_length=1)
+    """The guideline first."""
+    presentations: dict[str, Presentation] = Field(min_length=1)
+
+
+class Pack(Record):
+    """One specialty."""
+
+    specialty: str
+    version: int
+    voice: Literal["patient", "caregiver"] = "patient"
+    """Who answers the doctor. A caregiver speaks of the child in the third person, and what is said holds ``{he}``,
+    ``{his}``, ``{him}``, ``{himself}``, ``{boy}``, ``{son}``, which are filled by the child's sex."""
+    citations: dict[str, Citation]
+    drugs: dict[str, Drug]
+    vitals: dict[str, Vital]
+    labs: dict[str, Lab]
+    symptoms: dict[str, Symptom]
+    occasions: dict[str, Spoken]
+    findings: dict[str, Spoken]
+    studies: dict[str, dict[str, Spoken]]
+    history: dict[str, History]
+    background: tuple[dict[str, Probability], ...]
+    """History that any patient may have, whatever the condition; from each group at most one entry."""
+    conditions: dict[str, Condition] = Field(min_length=1)
+
+    @cached_property
+    def plan_says(self) -> dict[str, Phrases]:
+        """Return how each plan text of the pack is said."""
+        plans = (
+            item for condition in self.conditions.values() for p in condition.presentations.values() for item in p.plan
+        )
+        return {item.text: item.says for item in plans if item.text is not None}
+
+    @cached_property
+    def weighed_history(self) -> frozenset[str]:
+        """Return the entries of the history that may rule out a drug."""
+        stated = {name for drug in self.drugs.values() for entry in drug.contraindications for name in entry.problems}
+        return frozenset(n for n, entry in self.history.items() if entry.allergens or entry.pregnant or n in stated)
+
+    @model_validator(mode="after")
+    def _references_hold(self) -> Self:
+        from synth.packs.references import dangling
+
+        problems = sorted(set(dangling(self)))
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
