@@ -227,9 +227,9 @@ def _held_out(config: RunConfig, corpora: Sequence[Corpus]) -> HeldOutIndex | No
     if not config.hold_out:
         return None
     texts = [
-        (f"{corpus.name} {item.id}", text)
-        for corpus in corpora
-        for item in corpus.items
+        (f"{benchmark.name} {item.id}", text)
+        for benchmark in config.hold_out
+        for item in given[benchmark.name].items
         for text in (item.dialogue, item.note)
         if text.strip()
     ]

@@ -157,6 +157,10 @@ def test_the_check_runs_where_something_is_held_out_and_nowhere_else() -> None:
     assert "contamination" not in resolve_config({**settings_, "checks": ["schema", "contamination"]}).checks
     checks = resolve_config({**settings_, "hold_out": held, "checks": ["schema", "duplicates"]}).checks
     assert checks == ("schema", "identities", "contamination", "duplicates")
+    two: list[JsonValue] = [{"name": name, "items": 1, "sha256": "0"} for name in ("b", "a")]
+    assert [one.name for one in resolve_config({**settings_, "hold_out": two}).hold_out] == ["a", "b"]
+    with pytest.raises(UserError, match="hold_out: a benchmark is named twice"):
+        resolve_config({**settings_, "hold_out": [*held, *held]})
     with pytest.raises(UserError, match="name the benchmarks with --hold-out"):
         open_checks(("contamination",), load_task("note"), CONFIG)
 
