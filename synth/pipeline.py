@@ -25,6 +25,7 @@ from synth.corpora import Corpus
 from synth.errors import UserError
 from synth.held_out import held_out_table
 from synth.identities import identities_path
+from synth.language.report import sample_measures
 from synth.ledger import Decided, Position, decided, taker
 from synth.packs import Pack, load_pack, pack_path
 from synth.publish import publish
@@ -306,7 +307,7 @@ def _finish(run: RunDir, config: RunConfig, manifest: Manifest, task: Task, pack
     release = safe_harbor_release(run.path, config, summary, _recall(config))
     held_out = held_out_table(run.path, config, summary)
     write_card(run.path, config, manifest, counts, summary, task, pack, release, held_out)
-    write_report(run.path, config, counts, summary, release, held_out)
+    write_report(run.path, config, counts, summary, release, held_out, sample_measures(run.path))
     run.complete(counts)
 
 

@@ -3,12 +3,14 @@ read."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from synth.assets import render_template
 from synth.config import RunConfig
 from synth.held_out import HeldOutTable
+from synth.language.measures import Measures
+from synth.language.table import sections
 from synth.publish import Summary
 from synth.records import Counts
 from synth.release import Release
@@ -22,6 +24,7 @@ def write_report(
     summary: Summary,
     release: Release,
     held_out: HeldOutTable | None = None,
+    language: Sequence[Measures] = (),
 ) -> None:
     """Write ``report.html``: no script, no request to anywhere."""
     words = {f"{start}–{start + 49}": summary.source_words[start] for start in sorted(summary.source_words)}
@@ -39,6 +42,8 @@ def write_report(
         charts=charts,
         release=release,
         held_out=held_out,
+        language=sections(language),
+        sampled=language[0].items if language else 0,
     )
     write_atomically(run / "report.html", text.rstrip() + "\n")
 

@@ -258,6 +258,8 @@ def test_a_run_says_what_was_held_out_and_never_its_text_or_place(
     assert f"| exam | 1 | `{corpus.sha256}` | 3 | 0 |" in card
     assert f"the largest cosine is {nearest:.2f}, with exam Q1" in card
     assert f"cosine {nearest:.2f} (exam Q1)" in report
+    assert "of 15 encounters, drawn by their ids" in report
+    assert "self-BLEU-4, 15 texts" in report
 
 
 def test_another_benchmark_or_none_is_another_run(tmp_path: Path, exam: Path) -> None:
