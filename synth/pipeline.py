@@ -306,8 +306,8 @@ def _finish(run: RunDir, config: RunConfig, manifest: Manifest, task: Task, pack
     )
     release = safe_harbor_release(run.path, config, summary, _recall(config))
     held_out = held_out_table(run.path, config, summary)
-    write_card(run.path, config, manifest, counts, summary, task, pack, release, held_out)
-    write_report(run.path, config, counts, summary, release, held_out, sample_measures(run.path))
+    write_card(run.path, config, manifest, counts, summary, task, pack, release, held_out=held_out)
+    write_report(run.path, config, counts, summary, release, held_out=held_out, language=sample_measures(run.path))
     run.complete(counts)
 
 
