@@ -315,10 +315,11 @@ def report(run: Path, beside: tuple[str, ...], sample: int, seed: int, as_json: 
     synth report outputs/run --beside aci-bench=DIR --beside primock57=DIR
     """
     from synth.corpora import read_corpora
-    from synth.language.report import language_report, report_text
+    from synth.language.report import language_report
+    from synth.language.table import table_text
 
     found = language_report(run, read_corpora(beside), sample, seed)
-    click.echo(found.model_dump_json(indent=2) if as_json else report_text(found))
+    click.echo(found.model_dump_json(indent=2) if as_json else table_text(found.corpora))
 
 
 @synth.command()

@@ -122,6 +122,13 @@ class RunConfig(Record):
     identities: IdentityMode = "surrogate"
     """What is published where the logs hold placeholders; a complete run can be published again with another one."""
 
+    @field_validator("hold_out")
+    @classmethod
+    def _by_name(cls, held_out: tuple[HeldOut, ...]) -> tuple[HeldOut, ...]:
+        if len({one.name for one in held_out}) < len(held_out):
+            raise ValueError("a benchmark is named twice")
+        return tuple(sorted(held_out, key=lambda one: one.name))  # whatever order they are given in, it is one run
+
     @field_validator("checks")
     @classmethod
     def _in_order(cls, checks: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:

@@ -25,6 +25,7 @@ from synth.corpora import Corpus
 from synth.errors import UserError
 from synth.held_out import held_out_table
 from synth.identities import identities_path
+from synth.language.report import sample_measures
 from synth.ledger import Decided, Position, decided, taker
 from synth.packs import Pack, load_pack, pack_path
 from synth.population import Population
@@ -238,9 +239,9 @@ def _held_out(config: RunConfig, corpora: Sequence[Corpus]) -> HeldOutIndex | No
     if not config.hold_out:
         return None
     texts = [
-        (f"{corpus.name} {item.id}", text)
-        for corpus in corpora
-        for item in corpus.items
+        (f"{benchmark.name} {item.id}", text)
+        for benchmark in config.hold_out
+        for item in given[benchmark.name].items
         for text in (item.dialogue, item.note)
         if text.strip()
     ]
@@ -318,7 +319,8 @@ def _finish(run: RunDir, config: RunConfig, manifest: Manifest, task: Task, pack
     release = safe_harbor_release(run.path, config, summary, _recall(config))
     held_out = held_out_table(run.path, config, summary)
     write_card(run.path, config, manifest, counts, summary, task, pack, release, held_out, shares)
-    write_report(run.path, config, counts, summary, release, held_out, shares)
+    language = sample_measures(run.path)
+    write_report(run.path, config, counts, summary, release, held_out, shares, language)
     run.complete(counts)
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 from synth.assets import render_template
 from synth.config import RunConfig
 from synth.held_out import HeldOutTable
+from synth.language.measures import Measures
+from synth.language.table import sections
 from synth.publish import Summary
 from synth.records import Counts
 from synth.release import Release
@@ -24,6 +26,7 @@ def write_report(
     release: Release,
     held_out: HeldOutTable | None = None,
     shares: Sequence[Share] = (),
+    language: Sequence[Measures] = (),
 ) -> None:
     """Write ``report.html``: no script, no request to anywhere."""
     words = {f"{start}–{start + 49}": summary.source_words[start] for start in sorted(summary.source_words)}
@@ -42,6 +45,8 @@ def write_report(
         release=release,
         held_out=held_out,
         shares=shares,
+        language=sections(language),
+        sampled=language[0].items if language else 0,
     )
     write_atomically(run / "report.html", text.rstrip() + "\n")
 

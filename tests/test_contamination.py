@@ -157,6 +157,10 @@ def test_the_check_runs_where_something_is_held_out_and_nowhere_else() -> None:
     assert "contamination" not in resolve_config({**settings_, "checks": ["schema", "contamination"]}).checks
     checks = resolve_config({**settings_, "hold_out": held, "checks": ["schema", "duplicates"]}).checks
     assert checks == ("schema", "identities", "contamination", "duplicates")
+    two: list[JsonValue] = [{"name": name, "items": 1, "sha256": "0"} for name in ("b", "a")]
+    assert [one.name for one in resolve_config({**settings_, "hold_out": two}).hold_out] == ["a", "b"]
+    with pytest.raises(UserError, match="hold_out: a benchmark is named twice"):
+        resolve_config({**settings_, "hold_out": [*held, *held]})
     with pytest.raises(UserError, match="name the benchmarks with --hold-out"):
         open_checks(("contamination",), load_task("note"), CONFIG)
 
@@ -254,6 +258,8 @@ def test_a_run_says_what_was_held_out_and_never_its_text_or_place(
     assert f"| exam | 1 | `{corpus.sha256}` | 3 | 0 |" in card
     assert f"the largest cosine is {nearest:.2f}, with exam Q1" in card
     assert f"cosine {nearest:.2f} (exam Q1)" in report
+    assert "of 15 encounters, drawn by their ids" in report
+    assert "self-BLEU-4, 15 texts" in report
 
 
 def test_another_benchmark_or_none_is_another_run(tmp_path: Path, exam: Path) -> None:

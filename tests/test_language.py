@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from synth.corpora import Corpus, Item
 from synth.errors import UserError
 from synth.language.measures import Gathered, distinct, measured
-from synth.language.report import language_report, report_text
+from synth.language.report import language_report, sample_measures
 from synth.language.self_bleu import self_bleu
+from synth.language.table import table_text
 from synth.ledger import decided
 from synth.runs import RunDir
 from tests.running import here
@@ -140,7 +141,17 @@ def test_what_two_encounters_share_is_found_and_named(run: Path) -> None:
     assert one.shared.largest == 1.0
     assert set(one.shared.pair or ()) == {simulated(3).id, simulated(17).id}
     assert one.lengths["dialogue"].texts == one.lengths["note"].texts == 20
-    assert "fatigue" not in report_text(report)  # figures, no words of the data
+    assert "fatigue" not in table_text(report.corpora)  # figures, no words of the data
+
+
+def test_a_sample_of_a_run_is_the_one_that_the_whole_report_draws(run: Path) -> None:
+    (whole,), (drawn,) = language_report(run, (), 6).corpora, sample_measures(run, 6)
+    assert drawn.items == 6
+    assert drawn.sampled == whole.sampled
+    assert drawn.shared == whole.shared
+    everything = sample_measures(run, 100)[0].lengths["note"]
+    assert everything.percentiles == whole.lengths["note"].percentiles
+    assert (everything.mean, everything.sd) == pytest.approx((whole.lengths["note"].mean, whole.lengths["note"].sd))
 
 
 def test_the_table_sets_corpora_side_by_side(run: Path, tmp_path: Path) -> None:

@@ -179,7 +179,7 @@ class Gathered:
         if not said:
             return
         self.texts[kind].add(said)
-        entry = (-int(sha256(f"{self.seed} {item.id}")[:15], 16), item.id, said)
+        entry = (-rank(item.id, self.seed), item.id, said)
         if len(self.drawn[kind]) < self.most:
             heappush(self.drawn[kind], entry)
         else:
@@ -188,6 +188,11 @@ class Gathered:
     def sample(self, kind: Kind, most: int) -> list[tuple[str, list[str]]]:
         """Return ids and words of at most so many texts, always the same first ones."""
         return [(id_, said) for _, id_, said in sorted(self.drawn[kind], reverse=True)[:most]]
+
+
+def rank(id_: str, seed: int) -> int:
+    """Return what decides whether an item is drawn: those with the lowest ranks are."""
+    return int(sha256(f"{seed} {id_}")[:15], 16)
 
 
 def measured(corpora: Sequence[Gathered]) -> tuple[Measures, ...]:
