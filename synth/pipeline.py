@@ -106,6 +106,7 @@ def _manifest(config: RunConfig, task: Task, pack: Pack) -> Manifest:
     files = [
         task_path(task.name),
         pack_path(config.specialty),
+        *sorted((Path(__file__).parent / "packs").glob("*.yaml")),
         identities_path(),
         *_data_files(Path(__file__).parent / "checks"),
     ]

@@ -14,6 +14,7 @@ LAYERS: list[set[str]] = [
     {"records", "errors", "assets", "draws", "console", "processes", "proportions", "shingles"},
     {"catalog", "packs", "fields", "identities", "control"},
     {"population"},
+    {"sampling"},
     {"surrogates"},
     {"filling"},
     {"config"},

@@ -30,7 +30,8 @@ from synth.records import (
     SymptomFact,
     VitalFact,
 )
-from synth.scenarios import interpret, plan_text, sample_scenario, to_number
+from synth.sampling import interpret, plan_text, to_number
+from synth.scenarios import sample_scenario
 from tests.test_packs import CONDITIONS
 
 F = TypeVar("F", bound=Fact)
