@@ -45,6 +45,7 @@ bench: $(VENV)/.dev  ## Speed, as ratios measured in one run
 	$(BIN)/python -m benchmarks.phi
 	$(BIN)/python -m benchmarks.checks
 	$(BIN)/python -m benchmarks.duplicates
+	$(BIN)/python -m benchmarks.faithfulness
 
 bench-generation: $(VENV)/.dev  ## Notewright beside its peers on one fake server; makes an environment for each
 	$(BIN)/python -m benchmarks.generation --setup

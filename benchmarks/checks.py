@@ -9,6 +9,7 @@ import time
 
 from synth.catalog import load_task
 from synth.checks.base import Check
+from synth.checks.faithfulness import FaithfulnessCheck
 from synth.checks.phi import PhiCheck, scan_text
 from synth.checks.schema import SchemaCheck
 from synth.packs import load_pack
@@ -30,11 +31,11 @@ def main(count: int = 500) -> None:
     pack, task = load_pack("endocrinology"), load_task("note")
     simulator = Simulator(pack, task)
     encounters = [simulator.encounter(sample_scenario(pack, 0, index)) for index in range(count)]
-    checks: tuple[Check, ...] = (SchemaCheck(task), PhiCheck(task))
+    checks: tuple[Check, ...] = (SchemaCheck(task), PhiCheck(task), FaithfulnessCheck(task))
     for check in checks:
         first = seconds(check, encounters[:1])
         best = min(seconds(check, encounters) for _ in range(3))
-        print(f"{check.name:<8} first {first:.2f} s, then {1000 * best / count:.3f} ms an encounter")
+        print(f"{check.name:<12} first {first:.2f} s, then {1000 * best / count:.3f} ms an encounter")
     started = time.process_time()
     scan_text("MRN: 00482913")
     print(f"the first finding, which loads Presidio: {time.process_time() - started:.2f} s")

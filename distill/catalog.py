@@ -17,6 +17,7 @@ BENCHMARKS: Mapping[str, str] = {
 METRICS: Mapping[str, str] = {
     "rouge": "distill.metrics.rouge:Rouge",
     "facts": "distill.metrics.facts:Facts",
+    "faithfulness": "distill.metrics.faithfulness:FaithfulnessMetric",
     "validity": "distill.metrics.validity:Validity",
 }
 

@@ -21,6 +21,7 @@ _TASKS = Path(__file__).resolve().parent / "tasks"
 CHECKS: Mapping[str, str] = {
     "schema": "synth.checks.schema:SchemaCheck",
     "phi": "synth.checks.phi:PhiCheck",
+    "faithfulness": "synth.checks.faithfulness:FaithfulnessCheck",
     "identities": "synth.checks.identities:IdentitiesCheck",
     "contamination": "synth.checks.contamination:ContaminationCheck",
     "duplicates": "synth.checks.duplicates:DuplicatesCheck",

@@ -24,8 +24,27 @@ from synth.records import IdentityMode, Record
 
 _DEPENDENCIES = ("Faker", "jsonschema", "jsonschema-rs", "numpy", "presidio-analyzer", "pyarrow", "pydantic", "regex")
 """Libraries whose version can change what is accepted or how it is written."""
-CHECKS = ("schema", "phi", "identities", "duplicates")
+CHECKS = ("schema", "phi", "faithfulness", "identities", "duplicates")
 """Those of a run that names none."""
+FactKind = Literal[
+    "patient",
+    "complaint",
+    "symptom",
+    "history",
+    "history/medical",
+    "history/surgical",
+    "history/family",
+    "history/social",
+    "history/allergy",
+    "medication",
+    "vital",
+    "finding",
+    "lab",
+    "study",
+    "diagnosis",
+    "plan",
+]
+InventedKind = Literal["medication", "dose", "value", "diagnosis", "negation", "laterality"]
 _Types = TypeVar("_Types", dict[str, float], tuple[str, ...])
 
 
@@ -101,6 +120,22 @@ class ContaminationConfig(Record):
     """The least similarity to one text, by words weighted with TF-IDF, that rejects."""
 
 
+class FaithfulnessConfig(Record):
+    """What the faithfulness check lets pass in one encounter."""
+
+    source: float = Field(default=0.8, ge=0.0, le=1.0)
+    """Least share of the scenario's facts that the source carries."""
+    target: float = Field(default=0.8, ge=0.0, le=1.0)
+    """Least share of them that the target carries."""
+    required: tuple[FactKind, ...] = ("history/medical", "medication", "vital", "lab", "diagnosis")
+    """Kinds of facts of which none may be missing, in source or target."""
+    contradicted: int = Field(default=0, ge=0)
+    """The most facts that are contradicted, in source and target each."""
+    invented: dict[InventedKind, Annotated[int, Field(ge=0)] | None] = {"negation": 3}
+    """The most items of a kind that are in the target and not in the source: 0 where a kind is not named, any number
+    where it has null. Negations are the kind that is flagged in error the most, where it is said in other words."""
+
+
 class RunConfig(Record):
     """One run."""
 
@@ -118,6 +153,7 @@ class RunConfig(Record):
     checks: tuple[str, ...] = Field(default=CHECKS, validate_default=True)
     phi: PhiConfig = PhiConfig()
     duplicates: DuplicatesConfig = DuplicatesConfig()
+    faithfulness: FaithfulnessConfig = FaithfulnessConfig()
     splits: SplitConfig = SplitConfig()
     identities: IdentityMode = "surrogate"
     """What is published where the logs hold placeholders; a complete run can be published again with another one."""

@@ -29,6 +29,7 @@ def configured(**phi: object) -> RunConfig:
         n=1,
         seed=0,
         teacher=TeacherConfig(name="simulator"),
+        checks=("schema", "phi", "identities"),
         phi=PhiConfig.model_validate({"quarantine": (), "thresholds": FORMATS_ALONE, **phi}),
     )
 

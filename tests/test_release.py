@@ -78,6 +78,7 @@ def run(
         n=n,
         seed=3,
         teacher=TeacherConfig(name="simulator"),
+        checks=("schema", "phi", "identities"),
         phi=phi,
         identities=identities,
     )

@@ -24,7 +24,10 @@ def test_generate_serves_writes_checks_and_stops(tmp_path: Path) -> None:
 
     model = make_tiny_llama(tmp_path / "tiny-llama")
     out = tmp_path / "run"
+    settings = tmp_path / "settings.yaml"
+    settings.write_text("checks: [schema, phi]\n")  # what a random model writes is true to no facts
     words = ["--specialty", "endocrinology", "-n", str(N), "--teacher", str(model), "--out", str(out)]
+    words += ["--config", str(settings)]
     limits = ["--max-tokens", "2048", "--attempts", "2", "--max-candidates", "60", "--concurrency", "8"]
     environment = {"HF_HUB_OFFLINE": "1", "VLLM_CPU_KVCACHE_SPACE": "1"} | os.environ
     command = [sys.executable, "-c", "from synth.cli import main; main()", "generate", *words, *limits]

@@ -43,22 +43,15 @@ def serving(rates: str) -> Iterator[str]:
 
 
 def command(url: str, out: Path, n: int, *more: str) -> list[str]:
-    """Return the command of a run that gives a request 1.5 seconds."""
+    """Return the command of a run that gives a request 1.5 seconds.
+
+    The fake server answers with encounters of other scenarios, so that faithfulness is not checked.
+    """
+    settings = out.with_name("settings.yaml")
+    settings.write_text("checks: [schema, phi]\n")
     synth = [sys.executable, "-c", "from synth.cli import main; main()", "generate", "--specialty", "endocrinology"]
-    words = [
-        "--endpoint",
-        url,
-        "--model",
-        "fake-1",
-        "--timeout",
-        "1.5",
-        "--concurrency",
-        "128",
-        "--workers",
-        "1",
-        "--duplicates",
-        "off",
-    ]
+    words = ["--endpoint", url, "--model", "fake-1", "--timeout", "1.5", "--concurrency", "128", "--workers", "1"]
+    words += ["--config", str(settings)]
     return [*synth, "-n", str(n), "--out", str(out), *words, *more]
 
 

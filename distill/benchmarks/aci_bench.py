@@ -53,7 +53,7 @@ class AciBench:
         splits=tuple(FILES),
         default_split="test1",
         train_split="train",
-        metrics=("rouge",),
+        metrics=("rouge", "faithfulness"),
         licence="CC BY 4.0",
         citation=(
             "Yim W, Fu Y, Ben Abacha A, Snider N, Lin T, Yetisgen M. Aci-bench: a novel ambient "

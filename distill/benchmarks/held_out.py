@@ -21,7 +21,7 @@ class HeldOut:
         splits=("test", "validation", "train"),
         default_split="test",
         train_split="train",
-        metrics=("validity", "facts", "rouge"),
+        metrics=("validity", "facts", "faithfulness", "rouge"),
         licence="that of the run",
         citation="the run's dataset card",
         url="",

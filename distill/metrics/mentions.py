@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from decimal import Decimal
 from functools import lru_cache
 from itertools import pairwise
 
+from synth.checks.faithfulness.numbers import spell, spelled
 from synth.records import (
     ComplaintFact,
     DiagnosisFact,
@@ -33,38 +34,6 @@ from synth.records import (
 _SEGMENT = re.compile(r"\n|(?<=[.;!?])\s")
 _TOKEN = re.compile(r"(?:(?<![\w.)%])[-−])?\d+(?:,\d{3}(?!\d))*(?:\.\d+)?|[^\W\d_][^\W_]*|%")
 _NUMBER = re.compile(r"[-−]?\d")
-_SMALL = {
-    "zero": 0,
-    "one": 1,
-    "two": 2,
-    "three": 3,
-    "four": 4,
-    "five": 5,
-    "six": 6,
-    "seven": 7,
-    "eight": 8,
-    "nine": 9,
-    "ten": 10,
-    "eleven": 11,
-    "twelve": 12,
-    "thirteen": 13,
-    "fourteen": 14,
-    "fifteen": 15,
-    "sixteen": 16,
-    "seventeen": 17,
-    "eighteen": 18,
-    "nineteen": 19,
-}
-_TENS = {
-    "twenty": 20,
-    "thirty": 30,
-    "forty": 40,
-    "fifty": 50,
-    "sixty": 60,
-    "seventy": 70,
-    "eighty": 80,
-    "ninety": 90,
-}
 _NEGATIONS = frozenset(
     ("no", "not", "denies", "denied", "deny", "without", "negative", "absent", "none", "never", "nor", "neither")
 )
@@ -163,10 +132,10 @@ def tokens(text: str) -> list[str]:
     at = 0
     while at < len(found):
         word = found[at]
-        spelled = None if _NUMBER.match(word) else _spelled(found, at)
-        if spelled is not None:
-            result.append(spell(spelled[0]))
-            at = spelled[1]
+        read = None if _NUMBER.match(word) else spelled(found, at)
+        if read is not None:
+            result.append(spell(read[0]))
+            at = read[1]
             continue
         result.append(spell(Decimal(word.replace(",", "").replace("−", "-"))) if _NUMBER.match(word) else word)
         at += 1
@@ -176,49 +145,3 @@ def tokens(text: str) -> list[str]:
 @lru_cache(maxsize=4096)
 def _term(text: str) -> tuple[str, ...]:
     return tuple(tokens(text))
-
-
-def spell(value: Number | Decimal) -> str:
-    """Return the one spelling of a number: no exponent, no zeros behind the last decimal."""
-    text = format(Decimal(str(value)), "f")
-    text = text.rstrip("0").rstrip(".") if "." in text else text.lstrip("0") or "0"
-    return "0" if text in ("-0", "") else text
-
-
-def _spelled(words: Sequence[str], at: int) -> tuple[Decimal, int] | None:
-    """Return the number that starts at a word, up to 999,999 and with spoken decimals, and where it ends; None where
-    none starts."""
-    if words[at] == "minus":
-        rest = _spelled(words, at + 1) if _continues(words, at + 1) else None
-        return None if rest is None else (-rest[0], rest[1])
-    total, group, i = 0, None, at
-    while i < len(words):
-        word = words[i]
-        if word in _SMALL and (group is None or _takes(group, _SMALL[word])):
-            group = (group or 0) + _SMALL[word]
-        elif word in _TENS and (group is None or (group and group % 100 == 0)):
-            group = (group or 0) + _TENS[word]
-        elif word == "hundred" and (group or 1) < 100 and group != 0 and not (group is None and total):
-            group = (group or 1) * 100
-        elif word == "thousand" and not total and group != 0:
-            total, group = (group or 1) * 1000, None
-        elif not (word == "and" and i > at and words[i - 1] in ("hundred", "thousand") and _continues(words, i + 1)):
-            break
-        i += 1
-    if i == at:
-        return None
-    digits = ""
-    if i + 1 < len(words) and words[i] == "point":
-        while i + 1 + len(digits) < len(words) and _SMALL.get(words[i + 1 + len(digits)], 10) < 10:
-            digits += str(_SMALL[words[i + 1 + len(digits)]])
-    value = Decimal(f"{total + (group or 0)}.{digits or 0}")
-    return value, i + 1 + len(digits) if digits else i
-
-
-def _takes(group: int, small: int) -> bool:
-    """Return whether a number that has been said so far can go on with one below twenty."""
-    return small > 0 and group > 0 and (group % 100 == 0 or (group % 10 == 0 and group % 100 >= 20 and small < 10))
-
-
-def _continues(words: Sequence[str], at: int) -> bool:
-    return at < len(words) and (words[at] in _SMALL or words[at] in _TENS)

@@ -1,0 +1,49 @@
+"""Faithfulness: what a prediction carries of the facts, and what it claims that its source does not back; no reference.
+
+The examination is that of ``synth``'s check of the same name. Unlike ``facts`` it reads other words for the same thing
+(units, number words, brand names, what the specialty's pack says), and traces claims to the source rather than to the
+scenario, so that it also scores where nobody knows the facts.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from distill.records import BenchmarkItem, Prediction, Score
+from synth.checks.faithfulness import KINDS, examine_target
+
+
+@dataclass(frozen=True, slots=True)
+class FaithfulnessMetric:
+    """The examination of each prediction in numbers.
+
+    - ``facts_carried``, ``facts_contradicted``: shares of the scenario's facts; None where there is no scenario.
+    - ``invented_<kind>``: items of a kind that nothing in the source backs, as a number; its mean in percent is how
+      many there are in a hundred notes.
+
+    An output that is no JSON object is read as text; an empty one carries nothing and invents nothing.
+    """
+
+    columns: tuple[str, ...] = ("facts_carried", "facts_contradicted", *(f"invented_{kind}" for kind in KINDS))
+
+    def __call__(self, items: Sequence[BenchmarkItem], predictions: Sequence[Prediction]) -> list[Score]:
+        """Return one score an item."""
+        return [
+            Score(id=item.id, values=_values(item, prediction))
+            for item, prediction in zip(items, predictions, strict=True)
+        ]
+
+
+def _values(item: BenchmarkItem, prediction: Prediction) -> dict[str, float | None]:
+    target = prediction.text if prediction.target is None else prediction.target
+    found = examine_target(item.source, target, item.scenario)
+    verdicts = Counter(fact.target.verdict for fact in found.facts)
+    invented = Counter(one.kind for one in found.invented)
+    total = len(found.facts)
+    return {
+        "facts_carried": verdicts["found"] / total if total else None,
+        "facts_contradicted": verdicts["contradicted"] / total if total else None,
+        **{f"invented_{kind}": float(invented[kind]) for kind in KINDS},
+    }

@@ -1,0 +1,72 @@
+"""The examination of an encounter: its facts in source and target, and its target traced to its source."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from synth.checks.faithfulness.facts import reached, told
+from synth.checks.faithfulness.findings import FactVerdict, Faithfulness, Reached
+from synth.checks.faithfulness.lexicon import Lexicon, lexicon
+from synth.checks.faithfulness.reading import Line
+from synth.checks.faithfulness.target import codes_of, lines_of
+from synth.checks.faithfulness.trace import Trace
+from synth.checks.faithfulness.view import View
+from synth.packs import pack_names
+from synth.records import DiagnosisFact, Encounter, Fact, HistoryFact, JsonObject, Scenario, Transcript
+
+
+def examine(encounter: Encounter) -> Faithfulness:
+    """Return the examination of an encounter, with its specialty's lexicon."""
+    return examine_target(encounter.source, encounter.target, encounter.scenario)
+
+
+def examine_target(
+    source: Transcript | str, target: JsonObject | str, scenario: Scenario | None = None
+) -> Faithfulness:
+    """Return the examination of a target, or of a text, against its source.
+
+    Without a scenario there are no facts, and the source is the only reference; the lexicon is then that of all
+    specialties, as it is for a specialty that there is no pack for.
+    """
+    words = lexicon(scenario.specialty if scenario is not None and scenario.specialty in pack_names() else None)
+    heard = View(source_lines(source), words)
+    written = View(lines_of(target), words, target=True)
+    trace = Trace(heard, written)
+    trace.run()
+    facts = tuple(_verdict(fact, heard, written, target) for fact in scenario.facts) if scenario is not None else ()
+    return Faithfulness(facts, trace.invented, dict(trace.traced))
+
+
+def source_lines(source: Transcript | str) -> list[Line]:
+    """Return the turns of a source; a text's lines, with the speaker that stands in brackets before them."""
+    if isinstance(source, Transcript):
+        return [Line(turn.text, turn.speaker) for turn in source.turns]
+    lines: list[Line] = []
+    for text in source.splitlines():
+        speaker, bracket, said = text.partition("]")
+        if bracket and speaker.startswith("["):
+            lines.append(Line(said, speaker[1:].strip().casefold()))
+        elif text.strip():
+            lines.append(Line(text))
+    return lines
+
+
+def _verdict(fact: Fact, heard: View, written: View, target: JsonObject | str) -> FactVerdict:
+    in_target = reached(fact, written)
+    if isinstance(fact, DiagnosisFact) and in_target.verdict == "found" and not isinstance(target, str):
+        in_target = _coded(fact, target, written.lexicon) or in_target
+    kind = f"{fact.kind}/{fact.category}" if isinstance(fact, HistoryFact) else fact.kind
+    return FactVerdict(fact.id, kind, told(fact), reached(fact, heard), in_target)
+
+
+def _coded(fact: DiagnosisFact, target: JsonObject, words: Lexicon) -> Reached | None:
+    """Return the verdict on a diagnosis whose entry has another code; None where it has its own."""
+    codes: Sequence[tuple[str, str, str]] = [
+        (field, problem, code)
+        for field, problem, code in codes_of(target)
+        if problem.casefold() == fact.name.casefold() or fact.name in words.names(problem, "diagnosis")
+    ]
+    if not codes or any(code == fact.icd10cm for _, _, code in codes):
+        return None
+    field, _, code = codes[0]
+    return Reached("contradicted", f"its code is {code}", field)

@@ -1,0 +1,265 @@
+"""A source or a target as it is read: tokens in sentences, what is named in them, quantities, and what is denied."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from functools import cached_property
+from typing import NamedTuple
+
+from synth.checks.faithfulness.language import language
+from synth.checks.faithfulness.lexicon import PHRASES, ConceptKind, Form, Lexicon
+from synth.checks.faithfulness.tokens import is_number, places_of_marks, plain, tokenize
+from synth.checks.faithfulness.units import Quantity, unit_at
+
+AFFIRMED, DENIED, UNSURE = 1, 2, 3
+"""What is said of something, as bits: nothing, one of them, or both."""
+_FORWARD, _BACKWARD = 1, 2
+"""From where a negation reaches: ``no fever``, ``fever absent``."""
+_BREAKS = frozenset(".?!;\n")
+_QUESTIONS = frozenset(("any", "do", "does", "did", "have", "has", "are", "is"))
+_REPLY = 14
+"""Words at the beginning of a reply among which a yes or no is looked for."""
+_LOWEST, _HIGHEST = 20, 320
+"""mmHg between which two numbers are taken for a blood pressure."""
+_YES = 4
+"""Words within which a yes stands, where it is one."""
+_MURMURS = (("mm", "hmm"), ("uh", "huh"), ("a", "little"))
+_SCOPE = 10
+"""Words that a negation reaches at most, counted anew from each comma and ``or``."""
+
+
+class Line(NamedTuple):
+    """A turn of a dialogue, or one entry of a target."""
+
+    text: str
+    speaker: str = ""
+    field: str = ""
+    """JSON pointer into the target."""
+    entry: bool = False
+    """Whether it is an entry of name and number."""
+
+
+class Sentence(NamedTuple):
+    """Where a sentence stands."""
+
+    start: int
+    end: int
+    line: int
+    question: bool
+
+
+class Hit(NamedTuple):
+    """Where something is named or said."""
+
+    start: int
+    end: int
+    form: Form
+
+
+class Reading:
+    """A text that has been read with a lexicon."""
+
+    def __init__(self, lines: Sequence[Line], lexicon: Lexicon) -> None:
+        self.lines = lines
+        self.lexicon = lexicon
+        self.tokens = tokenize("\n".join(line.text.replace("\n", " ") for line in lines))
+        self._marks, self._number_tokens = places_of_marks(self.tokens)
+        self._flags: dict[int, list[int] | None] = {}
+        self._replies: dict[int, int] = {}
+
+    @cached_property
+    def sentences(self) -> list[Sentence]:
+        """All sentences in order; a line break ends one."""
+        tokens = self.tokens
+        found: list[Sentence] = []
+        start = line = 0
+        asking = [line.speaker == "doctor" for line in self.lines] or [False]
+        for i in self._marks:
+            mark = tokens[i]
+            if mark not in _BREAKS:
+                continue
+            if i > start:
+                question = asking[line] and (mark == "?" or tokens[start] in _QUESTIONS)
+                found.append(Sentence(start, i, line, question))
+            start = i + 1
+            line += mark == "\n"
+        if start < len(tokens):
+            found.append(Sentence(start, len(tokens), line, False))
+        return found
+
+    @cached_property
+    def _starts(self) -> list[int]:
+        return [sentence.start for sentence in self.sentences]
+
+    def sentence_at(self, token: int) -> int:
+        """Return the number of the sentence that a token belongs to."""
+        return max(0, bisect_right(self._starts, token) - 1)
+
+    def line_at(self, token: int) -> int:
+        """Return the number of the line that a token belongs to."""
+        return bisect_left(self._line_ends, token)
+
+    @cached_property
+    def _line_ends(self) -> list[int]:
+        return [i for i in self._marks if self.tokens[i] == "\n"]
+
+    def line_end(self, line: int) -> int:
+        """Return the first token behind a line."""
+        ends = self._line_ends
+        return ends[line] if line < len(ends) else len(self.tokens)
+
+    @cached_property
+    def hits(self) -> list[Hit]:
+        """What is named, in order; a symptom that is part of a longer statement is left out."""
+        text = f" {' '.join(plain(self.tokens))} "
+        shifts = [place - i for i, place in enumerate(self._marks)]
+        found: list[Hit] = []
+        for begin, end, forms in self.lexicon.find(text):
+            first = text.count(" ", 0, begin) - 1
+            last = first + text.count(" ", begin, end)
+            start, stop = first + bisect_right(shifts, first), last + bisect_right(shifts, last) + 1
+            found.extend([Hit(start, stop, form) for form in forms])
+        found.sort(key=lambda hit: (hit.start, -hit.end))
+        kept: list[Hit] = []
+        reach, widest, holder = -1, -1, ""
+        for hit in found:
+            if hit.form.kind in PHRASES:
+                inside = hit.end <= reach and (hit.start > widest or hit.end < reach)
+                # What the doctor finds is not what the patient complains of, though the words are the same.
+                apart = holder != "finding" or not self._by_patient(hit.start)
+                if inside and apart and hit.form.kind in ("symptom", "finding", "condition"):
+                    continue
+                if hit.end > reach:
+                    reach, widest, holder = hit.end, hit.start, hit.form.kind
+            kept.append(hit)
+        return kept
+
+    def _by_patient(self, token: int) -> bool:
+        line = self.line_at(token)
+        return line < len(self.lines) and self.lines[line].speaker == "patient"
+
+    @cached_property
+    def said(self) -> dict[tuple[ConceptKind, str], int]:
+        """What is said of each phrase: affirmed, denied or both; how a question is answered counts only where nothing
+        else is said."""
+        sure: dict[tuple[ConceptKind, str], int] = {}
+        weak: dict[tuple[ConceptKind, str], int] = {}
+        for hit in self.hits:
+            if hit.form.kind in PHRASES:
+                key = (hit.form.kind, hit.form.name)
+                bits, asked = self.meant(hit)
+                found = weak if asked else sure
+                found[key] = found.get(key, 0) | bits
+        return {**weak, **sure}
+
+    @cached_property
+    def named(self) -> frozenset[str]:
+        """The drugs that are named."""
+        return frozenset(hit.form.name for hit in self.hits if hit.form.kind == "drug")
+
+    @cached_property
+    def quantities(self) -> list[Quantity]:
+        """All numbers, with the units behind them."""
+        tokens = self.tokens
+        found: list[Quantity] = []
+        done = 0
+        for i in self._number_tokens:
+            if i >= done:
+                unit, end = unit_at(tokens, i + 1)
+                done = end
+                found.append(Quantity(i, max(end, i + 1), float(tokens[i]), *unit))
+        return found
+
+    @cached_property
+    def pairs(self) -> list[tuple[int, float, float]]:
+        """Where two numbers stand as a blood pressure does, ``132/80`` or ``132 over 80``: token, upper, lower."""
+        tokens = self.tokens
+        found: list[tuple[int, float, float]] = []
+        for q in self.quantities:
+            if q.at + 2 < len(tokens) and tokens[q.at + 1] in ("/", "over") and is_number(tokens[q.at + 2]):
+                low = float(tokens[q.at + 2])
+                if _LOWEST <= low < q.value <= _HIGHEST:
+                    found.append((q.at, q.value, low))
+        return found
+
+    def meant(self, hit: Hit) -> tuple[int, bool]:
+        """Return whether what is named is affirmed or denied, and whether that is only the answer to a question."""
+        if hit.form.voice == "says":
+            return AFFIRMED, False
+        if hit.form.voice == "denies":
+            return DENIED, False
+        number = self.sentence_at(hit.start)
+        sentence = self.sentences[number]
+        if sentence.question:
+            return self.reply(sentence.line), True
+        reach = self._reach(hit.start)
+        # The result of a study is part of its name here: "antibodies negative" is not denied.
+        denied = reach == _FORWARD or (reach == _BACKWARD and hit.form.kind in ("symptom", "condition"))
+        return (DENIED if denied else AFFIRMED), False
+
+    def denied(self, token: int) -> bool:
+        """Return whether a token stands within the reach of a negation."""
+        return self._reach(token) > 0
+
+    def _reach(self, token: int) -> int:
+        number = self.sentence_at(token)
+        if number not in self._flags:
+            self._flags[number] = self._negated(self.sentences[number])
+        flags = self._flags[number]
+        return 0 if flags is None else flags[token - self.sentences[number].start]
+
+    def _negated(self, sentence: Sentence) -> list[int] | None:
+        words = language()
+        tokens = self.tokens[sentence.start : sentence.end]
+        if words.negations.isdisjoint(tokens):
+            return None
+        flags = [0] * len(tokens)
+        left, clause = 0, 0
+        for i, word in enumerate(tokens):
+            after = tokens[i + 1] if i + 1 < len(tokens) else ""
+            ends = after in (",", "") or (word in words.behind and after in words.sides)
+            if word in words.negations and (ends or word not in words.behind or after == "for"):
+                if ends:
+                    # "Tremor, no." and "tremor absent" deny what went before, a first "no," only answers.
+                    flags[clause:i] = [flag or _BACKWARD for flag in flags[clause:i]]
+                elif after not in words.not_negations:
+                    left = _SCOPE
+            elif word in words.affirmations or (word == "," and after in words.subjects):
+                left = 0
+            elif left:
+                flags[i] = _FORWARD
+                left = _SCOPE if word in (",", "or") else left - 1
+            if word in words.contrasts or (word == "," and after not in words.answers_no):
+                clause = i + 1
+        return flags
+
+    def reply(self, line: int) -> int:
+        """Return how the other one answers what is asked in a line."""
+        if line not in self._replies:
+            self._replies[line] = self._reply(line)
+        return self._replies[line]
+
+    def _reply(self, line: int) -> int:
+        words = language()
+        for sentence in self.sentences[bisect_right([s.line for s in self.sentences], line) :]:
+            if self.lines[sentence.line].speaker == self.lines[line].speaker:
+                break
+            tokens = self.tokens[sentence.start : min(sentence.end, sentence.start + _REPLY)]
+            for i, (word, after) in enumerate(zip(tokens, [*tokens[1:], ""], strict=True)):
+                if word in words.answers_no:
+                    return DENIED
+                both = word == "both" and i < 2
+                yes = i < _YES and (word in words.answers_yes or (word, after) in _MURMURS)
+                if both or yes:
+                    return AFFIRMED
+        return UNSURE
+
+    @cached_property
+    def _number_places(self) -> list[int]:
+        return [q.at for q in self.quantities]
+
+    def within(self, start: int, end: int) -> list[Quantity]:
+        """Return the quantities between two tokens."""
+        places = self._number_places
+        return self.quantities[bisect_left(places, start) : bisect_left(places, end)]

@@ -1,0 +1,122 @@
+"""A text as tokens: case folded, numbers in one spelling, marks that end a sentence or a clause kept."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from functools import lru_cache
+
+from synth.checks.faithfulness.numbers import BEGINNINGS, spell, spelled
+
+_NUMBER = r"(?:(?<![\w.)%])[-−](?=\d))?(?:\d+(?:,\d{3}(?!\d))*(?:\.\d+)?|(?<!\d)\.\d+)"
+_MARK = r"[%/.,;:?!\n]"
+_TOKEN = re.compile(rf"[^\W\d_][^\W_]*|{_NUMBER}|{_MARK}")
+_ASCII = re.compile(rf"[a-z][a-z0-9]*|{_NUMBER}|{_MARK}")
+_PLACEHOLDER = re.compile(r"\{\{\w*\}\}")
+_TIMES = frozenset(("this", "that", "the", "some", "which", "what", "a", "your", "my", "good"))
+"""Words before a ``point`` that is none of a number."""
+_MARKS = frozenset("%/.,;:?!\n")
+DIGITS = frozenset("-0123456789")
+"""What a number begins with, and nothing else does."""
+_PERSON = {
+    **dict.fromkeys(("i", "me"), "you"),
+    **dict.fromkeys(("my", "his", "her", "their", "our"), "your"),
+    **{"mine": "yours", "myself": "yourself", "m": "re", "am": "are"},
+}
+"""Said by the one and of the other: ``my eyes`` and ``your eyes`` are the same eyes."""
+
+
+def is_number(word: str) -> bool:
+    """Return whether a token is a number; only numbers begin with a digit or a sign."""
+    return word[0] in DIGITS
+
+
+def tokenize(text: str) -> list[str]:
+    """Return the tokens of a text; placeholders and marks other than ``. , ; : ? ! / %`` and line breaks are
+    dropped."""
+    if "{{" in text:
+        text = _PLACEHOLDER.sub(" ", text)
+    text = text.replace("°", " degrees ")
+    pattern = _ASCII
+    if not text.isascii():
+        text = unicodedata.normalize("NFKC", text).replace("’", "'").replace("‘", "'")
+        pattern = _TOKEN
+    text = text.casefold().replace("n't", " not").replace("cannot", "can not")
+    found = pattern.findall(text)
+    # Digits and marks come before letters in any text that is folded.
+    number = [i for i, word in enumerate(found) if word < "a" or word in BEGINNINGS]
+    if not number:
+        return found
+    result: list[str] = []
+    done = 0
+    for i in number:
+        word = found[i]
+        if i < done or word in _MARKS:
+            continue
+        if word in BEGINNINGS:
+            if word == "minus" and i + 1 < len(found) and found[i + 1][0].isdigit():
+                result += [*found[done:i], spell_written(f"-{_written(found[i + 1])}")]
+                done = i + 2
+                continue
+            read = None if word == "point" and i and found[i - 1] in _TIMES else spelled(found, i, spoken=True)
+            if read is None:
+                continue
+            words, end = spell(read[0]), read[1]
+        else:
+            words, end = _written(word), i + 1
+        if found[end : end + 3] == ["and", "a", "half"]:
+            words, end = spell(float(words) + 0.5), end + 3
+        result += found[done:i]
+        result.append(words)
+        done = end
+    return result + found[done:]
+
+
+@lru_cache(maxsize=4096)
+def _written(word: str) -> str:
+    digits = word.replace(",", "").replace("−", "-")
+    if digits.isdigit():
+        return digits.lstrip("0") or "0"
+    return spell(float(digits)) if digits[0] == "." else spell_written(digits)
+
+
+def spell_written(digits: str) -> str:
+    """Return the one spelling of a number in digits."""
+    sign, digits = ("-", digits[1:]) if digits[0] == "-" else ("", digits)
+    whole, _, decimals = digits.partition(".")
+    decimals = decimals.rstrip("0")
+    whole = whole.lstrip("0") or "0"
+    number = f"{whole}.{decimals}" if decimals else whole
+    return number if number == "0" else sign + number
+
+
+def plain(tokens: Sequence[str]) -> list[str]:
+    """Return the tokens that are words or numbers, in the second person."""
+    return [_PERSON.get(word, word) for word in tokens if word not in _MARKS]
+
+
+def places_of_marks(tokens: Sequence[str]) -> tuple[list[int], list[int]]:
+    """Return which tokens are marks, and which are numbers."""
+    apart = [i for i, word in enumerate(tokens) if word < "a"]
+    return [i for i in apart if tokens[i] in _MARKS], [i for i in apart if tokens[i] not in _MARKS]
+
+
+_ENDINGS = (("sses", "ss"), ("ies", "y"), ("ations", "ate"), ("ation", "ate"), ("ings", ""), ("ing", ""), ("edly", ""))
+_ENDINGS_LAST = (("ed", ""), ("ness", ""), ("ly", ""), ("es", "e"), ("s", ""))
+
+
+@lru_cache(maxsize=16384)
+def stem(word: str) -> str:
+    """Return a word without its commonest endings, so that ``nodules`` and ``nodule`` are the same."""
+    if len(word) < 4 or not word.isalpha():
+        return word
+    for ending, instead in (*_ENDINGS, *_ENDINGS_LAST):
+        if ending == "s" and word.endswith(("ss", "us", "is")):
+            continue
+        if word.endswith(ending) and len(word) - len(ending) >= 3:
+            word = word[: len(word) - len(ending)] + instead
+            break
+    if len(word) > 4 and word[-1] == word[-2] and word[-1] not in "aeiouls":
+        word = word[:-1]
+    return word[:-1] if len(word) > 4 and word[-1] in "ey" else word
