@@ -106,10 +106,6 @@ def accepted(_log: Path, out: Path) -> tuple[int, dict[str, str]]:
     return count, {"notewright": __version__}
 
 
-_EACH = "checks: [schema, phi]"
-"""Without the one that compares encounters: the server of this benchmark repeats itself."""
-
-
 def clients(environments: Path) -> list[Client]:
     """Return all clients: the bare one, Notewright without and with its checks, the peers."""
     own = Path(sys.executable)

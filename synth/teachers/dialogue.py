@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -361,7 +362,7 @@ def _askable(asks: Sequence[str]) -> Sequence[str]:
 
 def _mine(ask: str) -> str:
     """Return what the doctor asked after as the patient says it: ``swelling in my feet`` for ``… in your feet``."""
-    words = [_PERSON.get(word, word) for word in ask.split(" ")]
+    words = [_PERSON.get(word, word) for word in re.sub(r"\byou were", "you was", ask).split(" ")]
     if words[-1] == "you":
         words[-1] = "me"
     return " ".join("I" if word == "you" else word for word in words)
