@@ -255,7 +255,7 @@ def test_a_run_configures_the_check() -> None:
         teacher=TeacherConfig(name="simulator"),
         faithfulness=FaithfulnessConfig(contradicted=9, required=(), target=0.0, invented={"dose": None}),
     )
-    assert config.checks == ("schema", "phi", "faithfulness", "identities")
+    assert config.checks == ("schema", "phi", "faithfulness", "identities", "duplicates")
     check = open_checks(("faithfulness",), TASK, config)[0]
     corrupt = encounter(changed("subjective/medications/0/dose", 100))
     assert check(corrupt) is corrupt
