@@ -28,6 +28,8 @@ from synth.teachers.visit import Assessment, Examination
 Topic = Callable[[], None]
 _ANSWERS = ("no", "yes", "yeah", "nope", "not", "never", "just", "nothing")
 """First words of a phrase that is an answer already, and takes no ``yes`` or ``and`` before it."""
+_OBJECT = re.compile(r"\byou(?=$| (?:up|down|awake|out|at|in|on|to|with|from|for|when|while|and|or)\b)")
+"""Where ``you`` is whom something happens to, not who does it."""
 _PERSON = {"your": "my", "yours": "mine", "yourself": "myself", "you're": "I'm", "you've": "I've", "you'd": "I'd"}
 _CALM = ("continue", "order", "advise", "follow-up")
 """Plan actions that leave a follow-up as it was: no news to be worried by."""
@@ -362,7 +364,5 @@ def _askable(asks: Sequence[str]) -> Sequence[str]:
 
 def _mine(ask: str) -> str:
     """Return what the doctor asked after as the patient says it: ``swelling in my feet`` for ``… in your feet``."""
-    words = [_PERSON.get(word, word) for word in re.sub(r"\byou were", "you was", ask).split(" ")]
-    if words[-1] == "you":
-        words[-1] = "me"
-    return " ".join("I" if word == "you" else word for word in words)
+    ask = _OBJECT.sub("me", re.sub(r"\byou were", "you was", ask))
+    return " ".join("I" if word == "you" else _PERSON.get(word, word) for word in ask.split(" "))
