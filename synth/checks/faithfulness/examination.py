@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from synth.checks.faithfulness.facts import reached, told
 from synth.checks.faithfulness.findings import FactVerdict, Faithfulness, Reached
@@ -12,7 +12,18 @@ from synth.checks.faithfulness.target import codes_of, lines_of
 from synth.checks.faithfulness.trace import Trace
 from synth.checks.faithfulness.view import View
 from synth.packs import pack_names
-from synth.records import DiagnosisFact, Encounter, Fact, HistoryFact, JsonObject, Scenario, Transcript
+from synth.records import (
+    DiagnosisFact,
+    Encounter,
+    Fact,
+    FindingFact,
+    HistoryFact,
+    JsonObject,
+    PlanFact,
+    Scenario,
+    StudyFact,
+    Transcript,
+)
 
 
 def examine(encounter: Encounter) -> Faithfulness:
@@ -31,10 +42,26 @@ def examine_target(
     words = lexicon(scenario.specialty if scenario is not None and scenario.specialty in pack_names() else None)
     heard = View(source_lines(source), words)
     written = View(lines_of(target), words, target=True)
-    trace = Trace(heard, written)
+    trace = Trace(heard, written, _terms(scenario.facts) if scenario is not None else ())
     trace.run()
     facts = tuple(_verdict(fact, heard, written, target) for fact in scenario.facts) if scenario is not None else ()
     return Faithfulness(facts, trace.invented, dict(trace.traced))
+
+
+def _terms(facts: Iterable[Fact]) -> Iterator[str]:
+    """Yield what the facts that have no values of their own are called."""
+    for fact in facts:
+        match fact:
+            case HistoryFact() | FindingFact():
+                yield fact.name
+            case StudyFact():
+                yield fact.result
+            case DiagnosisFact():
+                yield from (fact.name, fact.status)
+            case PlanFact(medication=None):
+                yield fact.text
+            case _:
+                pass
 
 
 def source_lines(source: Transcript | str) -> list[Line]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
+from decimal import Decimal
 from functools import lru_cache
 
 from synth.checks.faithfulness.numbers import BEGINNINGS, spell, spelled
@@ -13,6 +14,8 @@ _NUMBER = r"(?:(?<![\w.)%])[-−](?=\d))?(?:\d+(?:,\d{3}(?!\d))*(?:\.\d+)?|(?<!\
 _MARK = r"[%/.,;:?!\n]"
 _TOKEN = re.compile(rf"[^\W\d_][^\W_]*|{_NUMBER}|{_MARK}")
 _ASCII = re.compile(rf"[a-z][a-z0-9]*|{_NUMBER}|{_MARK}")
+_POWER = re.compile(r"(?:(?:\b[x]|[×*])\s?)?(?<![\d.,])10(?:[\^*](\d{1,2})|([⁰¹²³⁴⁵⁶⁷⁸⁹]{1,2}))", re.IGNORECASE)
+_SCALES = {"thousand": 3, "million": 6, "billion": 9}
 _PLACEHOLDER = re.compile(r"\{\{\w*\}\}")
 _TIMES = frozenset(("this", "that", "the", "some", "which", "what", "a", "your", "my", "good"))
 """Words before a ``point`` that is none of a number."""
@@ -38,6 +41,9 @@ def tokenize(text: str) -> list[str]:
     if "{{" in text:
         text = _PLACEHOLDER.sub(" ", text)
     text = text.replace("°", " degrees ")
+    if "10" in text:
+        # A power of ten is part of a unit (10^3/uL, 10*3/uL in UCUM, x10⁹/L), so it becomes a word.
+        text = _POWER.sub(lambda m: f" e{int(m[1] or unicodedata.normalize('NFKC', m[2]))} ", text)
     pattern = _ASCII
     if not text.isascii():
         text = unicodedata.normalize("NFKC", text).replace("’", "'").replace("‘", "'")
@@ -65,6 +71,8 @@ def tokenize(text: str) -> list[str]:
             words, end = spell(read[0]), read[1]
         else:
             words, end = _written(word), i + 1
+        if end < len(found) and found[end] in _SCALES:
+            words, end = spell(Decimal(words).scaleb(_SCALES[found[end]])), end + 1
         if found[end : end + 3] == ["and", "a", "half"]:
             words, end = spell(float(words) + 0.5), end + 3
         result += found[done:i]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from synth.checks.faithfulness.findings import Invented
 from synth.checks.faithfulness.language import language
@@ -12,7 +12,7 @@ from synth.checks.faithfulness.lexicon import PHRASES, ConceptKind
 from synth.checks.faithfulness.reading import AFFIRMED, DENIED, Hit
 from synth.checks.faithfulness.statements import ENOUGH, sides, statement
 from synth.checks.faithfulness.target import belongs
-from synth.checks.faithfulness.tokens import tokenize
+from synth.checks.faithfulness.tokens import is_number, stem, tokenize
 from synth.checks.faithfulness.units import Quantity, dose_bases
 from synth.checks.faithfulness.view import View, term
 from synth.config import InventedKind
@@ -31,8 +31,12 @@ _SHORTEST = 6
 class Trace:
     """The items of a target, and those of them that the source does not back."""
 
-    def __init__(self, source: View, target: View) -> None:
+    def __init__(self, source: View, target: View, terms: Iterable[str] = ()) -> None:
+        """``terms`` are what facts of the scenario are called: whether the source says them is asked of the facts, in
+        whatever words, so a number within one of them (``stroke 6 months ago``) is not traced."""
         self.source, self.target = source, target
+        self._own = _within(target.reading.tokens, terms)
+        """Tokens of numbers in terms."""
         self.traced: Counter[InventedKind] = Counter()
         self._invented: dict[Invented, None] = {}
         self._covered: set[int] = set()
@@ -80,8 +84,8 @@ class Trace:
     def _source_names(self, name: str) -> bool:
         if name in self.source.reading.named:
             return True
-        words = [word for word in tokenize(name) if len(word) > 4 and word not in language().class_words]
-        return not self.source.words.isdisjoint(words)
+        words = [stem(word) for word in tokenize(name) if len(word) > 4 and word not in language().class_words]
+        return not self.source.stems.isdisjoint(words)
 
     def _unknown_drugs(self) -> Iterator[tuple[str, int]]:
         """Yield drugs that no lexicon knows, by their place: an entry of medications, or the word before a dose."""
@@ -137,6 +141,8 @@ class Trace:
             pairs = [(pair[1:])[part] for pair in source.reading.pairs] if part is not None else []
             for q in numbers[:1]:
                 self._covered.add(q.at)
+                if q.at in self._own:
+                    continue
                 backed = q.value in pairs or any(other.equals(q.value, (q.base, q.factor)) for other in said)
                 if not backed and (not entry or not (said or pairs)):
                     backed = self._anywhere(q)
@@ -153,7 +159,7 @@ class Trace:
                 backed = (high, low) in pairs or (not pairs and {high, low} <= numbers)
                 self._flag("value", f"{high:g}/{low:g}", at, backed=backed)
         for q in target.quantities:
-            if q.base and q.at not in self._covered:
+            if q.base and q.at not in self._covered and q.at not in self._own:
                 self._flag("value", self.target.quote(q), q.at, backed=self._anywhere(q))
 
     def _anywhere(self, q: Quantity) -> bool:
@@ -280,6 +286,19 @@ class Trace:
                 there = {one for group in near for one in group}
                 backed = side in there or (side == "both" and {"left", "right"} <= there)
                 self._flag("laterality", " ".join(target.tokens[at : at + 4]), at, backed=backed)
+
+
+def _within(tokens: Sequence[str], terms: Iterable[str]) -> set[int]:
+    """Return where the numbers of terms stand, as far as a term stands there whole."""
+    found: set[int] = set()
+    for term_ in terms:
+        words = tokenize(term_)
+        numbers = [i for i, word in enumerate(words) if is_number(word)]
+        if numbers:
+            for at in (i for i, word in enumerate(tokens) if word == words[0]):
+                if tokens[at : at + len(words)] == words:
+                    found.update(at + i for i in numbers)
+    return found
 
 
 def _is_phrase(field: str) -> bool:

@@ -17,9 +17,14 @@ from synth.assets import load_yaml
 _HERE = Path(__file__).resolve().parent
 _LONGEST = 3
 """Words in the longest name of a simple unit."""
+_PIECES = frozenset(("tablet", "capsule", "puff", "spray", "drop", "dose"))
+"""Bases of what is given piece by piece: ``one drop every hour`` says how often."""
 Unit = tuple[str, float]
 """Base and factor; the base of a bare number is empty."""
 BARE: Unit = ("", 1.0)
+_CELLS = "cell/l"
+_PER_MICROLITER = 1e6
+"""One in a microliter, which goes without saying where cells are counted."""
 
 
 class Quantity(NamedTuple):
@@ -35,6 +40,8 @@ class Quantity(NamedTuple):
 
     def equals(self, value: float, unit: Unit) -> bool:
         """Return whether it is this value; a number without a unit is taken to have the right one."""
+        if not self.base and unit[0] == _CELLS and same(self.value * _PER_MICROLITER, value * unit[1]):
+            return True
         if not self.base or not unit[0]:
             return same(self.value, value)
         return self.base == unit[0] and same(self.value * self.factor, value * unit[1])
@@ -89,6 +96,9 @@ def dose_bases() -> frozenset[str]:
 
 def unit_at(tokens: Sequence[str], at: int) -> tuple[Unit, int]:
     """Return the unit that begins at a token and where it ends; the bare one where none does."""
+    counted = _count_at(tokens, at)
+    if counted is not None:
+        return counted
     found = _simple(tokens, at)
     if found is None:
         return BARE, at
@@ -105,7 +115,7 @@ def unit_at(tokens: Sequence[str], at: int) -> tuple[Unit, int]:
         if below is None or (within and not (sized and tokens[after] == "24")):
             break
         (other, scale), stop = below
-        if link in words["spoken_over"] and not (other == "day" and scale < 1):
+        if link in words["spoken_over"] and (sized or base in _PIECES or not (other == "day" and scale < 1)):
             break
         if other == "day" and sized:
             scale *= float(tokens[after])
@@ -118,6 +128,28 @@ def unit_at(tokens: Sequence[str], at: int) -> tuple[Unit, int]:
             base, factor = f"{base}/{other}", factor / scale
         end = stop
     return (base, factor), end
+
+
+def _count_at(tokens: Sequence[str], at: int) -> tuple[Unit, int] | None:
+    """Return the unit of counted cells that begins at a token: ``10^3/uL``, ``cells per microliter``, ``per mm3``."""
+    counts, over = _counts(), _tables()[1]["over"]
+    i, count = at, 1.0
+    if i < len(tokens) and tokens[i] in counts:
+        count, i = counts[tokens[i]], i + 1
+    if i < len(tokens) and tokens[i] in ("cell", "cells"):
+        i += 1
+    if i >= len(tokens) or tokens[i] not in over:
+        return None
+    volume = _simple(tokens, i + 1)
+    if volume is None or volume[0][0] != "l":
+        return None
+    return (_CELLS, count / volume[0][1]), volume[1]
+
+
+@cache
+def _counts() -> Mapping[str, float]:
+    data = cast("dict[str, dict[str, object]]", load_yaml(_HERE / "units.yaml"))
+    return {word: float(str(count)) for word, count in data["counts"].items()}
 
 
 def _simple(tokens: Sequence[str], at: int) -> tuple[Unit, int] | None:

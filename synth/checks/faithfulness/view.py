@@ -10,6 +10,7 @@ from synth.checks.faithfulness.language import language
 from synth.checks.faithfulness.lexicon import PHRASES, ConceptKind, Lexicon
 from synth.checks.faithfulness.reading import DENIED, Hit, Line, Reading
 from synth.checks.faithfulness.statements import Amount, Statement, Statements, spoken
+from synth.checks.faithfulness.tokens import stem
 from synth.checks.faithfulness.units import Quantity
 
 _ONE = {"hour": round(1 / 24, 6), "day": 1.0, "week": 7.0, "month": 30.4375, "year": 365.25}
@@ -52,6 +53,11 @@ class View:
     def words(self) -> frozenset[str]:
         """All tokens."""
         return frozenset(self.reading.tokens)
+
+    @cached_property
+    def stems(self) -> frozenset[str]:
+        """All tokens without their commonest endings: ``penicillins`` speaks of penicillin."""
+        return frozenset(map(stem, self.words))
 
     @cached_property
     def _by_key(self) -> dict[str, list[int]]:
