@@ -17,7 +17,7 @@ from synth.checks.faithfulness import Faithfulness, FaithfulnessCheck, examine, 
 from synth.checks.workers import open_checks
 from synth.config import FaithfulnessConfig, RunConfig, TeacherConfig
 from synth.packs import Pack, load_pack
-from synth.records import JsonObject, Rejection
+from synth.records import Encounter, Fact, HistoryFact, JsonObject, Medication, PlanFact, Rejection
 from synth.scenarios import sample_scenario
 from synth.teachers.grammar import load_grammar
 from synth.teachers.simulator import Simulator
@@ -284,3 +284,51 @@ def test_any_output_is_examined(value: JsonValue) -> None:
     target["assessment_and_plan"] = value
     target["subjective"] = value
     assert len(examine(encounter(target)).facts) == len(FACTS)
+
+
+def with_drug(frequency: str, said: str) -> Encounter:
+    """Return an encounter with one plan more, and what the doctor says of it."""
+    drug = Medication(name="acetaminophen", dose=650, unit="mg", route="oral", frequency=frequency)
+    text = f"start acetaminophen 650 mg oral {frequency}"
+    plan = PlanFact(id="plan-3", problem="diagnosis-1", action="start", text=text, medication=drug)
+    return longer(plan, said, "assessment_and_plan/0/plan", text)
+
+
+def longer(fact: Fact, said: str, path: str, text: str) -> Encounter:
+    """Return the encounter with one fact more, said in the source and added to a list of the target."""
+    target = note()
+    held: JsonValue = target
+    for step in path.split("/"):
+        held = cast("dict[str | int, JsonValue]", held)[int(step) if step.isdigit() else step]
+    cast("list[JsonValue]", held).append(text)
+    return encounter(target, f"{SAID}\n[doctor] {said}", (*FACTS, fact))
+
+
+@pytest.mark.parametrize(
+    ("frequency", "said", "right"),
+    [
+        ("every 6 hours as needed for pain", "Start Tylenol, 650 milligrams every 6 hours as needed for pain.", True),
+        ("every 6 hours as needed for pain", "Start Tylenol, 650 milligrams every 8 hours as needed for pain.", False),
+        ("every 6 hours as needed for pain", "Start Tylenol, 500 milligrams every 6 hours as needed for pain.", False),
+        ("every 2 days", "Start Tylenol, 650 milligrams, every other day.", True),
+    ],
+)
+def test_a_drug_that_is_given_every_so_often(frequency: str, said: str, right: bool) -> None:
+    found = examine(with_drug(frequency, said))
+    assert (not wrong(found) and not found.invented) is right
+
+
+def test_a_number_in_a_term_of_the_scenario_is_not_traced() -> None:
+    fact = HistoryFact(id="history-3", category="medical", name="gallstone surgery 6 months ago")
+    said = "And you had surgery for a gallstone half a year ago."
+    assert not examine(longer(fact, said, "subjective/medical_history", fact.name)).invented
+    other = examine(longer(fact, said, "subjective/medical_history", "gallstone surgery 9 months ago"))
+    assert "value" in kinds(other)
+
+
+def test_a_drug_in_the_plural_is_the_drug() -> None:
+    fact = HistoryFact(id="history-3", category="allergy", name="penicillin allergy with rash")
+    said = "And no penicillins, because of the rash."
+    assert "medication" not in kinds(examine(longer(fact, said, "subjective/allergies", fact.name)))
+    said = "And no sulfa drugs, because of the rash."
+    assert "medication" in kinds(examine(longer(fact, said, "subjective/allergies", fact.name)))

@@ -54,6 +54,11 @@ def test_hundreds_that_are_left_out_are_heard(hundreds: int, rest: int) -> None:
         ("1,000.0 mg", ["1000", "mg"]),
         ("{{relative_name_2}} is 50", ["is", "50"]),
         ("isn't 7.90", ["is", "not", "7.9"]),
+        ("11.2 thousand", ["11200"]),
+        ("four point five million", ["4500000"]),
+        ("57 10^3/uL", ["57", "e3", "/", "ul"]),
+        ("5.1 x10^9/L", ["5.1", "e9", "/", "l"]),
+        ("4.9 × 10⁹/L", ["4.9", "e9", "/", "l"]),
     ],
 )
 def test_what_is_only_said(text: str, tokens: list[str]) -> None:
@@ -213,3 +218,34 @@ def test_a_text_is_read_as_turns() -> None:
         ("patient", "No."),
         ("", "A remark."),
     ]
+
+
+@given(st.integers(1, 999))
+def test_counts_of_cells_are_the_same_however_they_are_said(thousands: int) -> None:
+    unit = unit_of("10^3/uL")
+    for said in (
+        f"{number_words(thousands)} thousand per microliter",
+        f"{thousands} thousand",
+        f"{thousands} 10^3/uL",
+        f"{thousands} x10^9/L",
+        f"{thousands} K/uL",
+        f"{thousands},000 cells per microliter",
+        f"{thousands},000/mm3",
+    ):
+        (quantity,) = reading(("doctor", said)).quantities
+        assert quantity.equals(thousands, unit), said
+        assert not quantity.equals(thousands + 1, unit), said
+    assert unit_of("10^6/uL") == unit_of("10^12/L")
+
+
+@pytest.mark.parametrize(
+    ("text", "base"),
+    [
+        ("400 milligrams every 6 hours as needed", "g"),
+        ("one drop every hour", "drop"),
+        ("16 breaths every minute", "breath/minute"),
+        ("100 mL an hour", "l/minute"),
+    ],
+)
+def test_how_often_a_dose_is_given_is_no_part_of_its_unit(text: str, base: str) -> None:
+    assert reading(("doctor", text)).quantities[0].base == base

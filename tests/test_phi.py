@@ -78,6 +78,11 @@ FOUND: list[tuple[str, str, str]] = [
 ]
 
 CLEAN = [
+    "The vaccines for today are polio and hepatitis B. Carry on with his vitamin D3.",
+    "The esophagus is eroded by the acid, Los Angeles grade C. Going by that, it is reflux.",
+    "The rating scales from home and from preschool are elevated.",
+    "It is seen at home and at preschool, at home and preschool alike.",
+    "Okay. We're calling an ambulance.",
     "Your blood pressure is 132 over 84, pulse 72, and the sat is 98 percent.",
     "BP 132/84, HR 96, RR 16, temperature 36.8, weight 91 kg, BMI 31.4.",
     "Type 2 diabetes mellitus with hyperglycemia (E11.65), hypothyroidism (E03.9), S82.201A.",

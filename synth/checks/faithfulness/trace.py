@@ -122,6 +122,10 @@ class Trace:
         often, heard = target.association.rates(place), {r for at in places for r in source.association.rates(at)}
         if often and heard:
             backed = not often.isdisjoint(heard)
+            if backed:  # "every 2 weeks" is "every other week": how often was compared, not the number
+                tokens = target.reading.tokens
+                near = target.reading.within(*target.association.region(place))
+                self._covered.update(q.at for q in near if q.base == "day" and tokens[q.at - 1] == "every")
             start = target.association.anchors()[place][0]
             self._flag("dose", f"{min(names)}: how often it is taken", start, backed=backed)
 
@@ -171,12 +175,14 @@ class Trace:
     def _diagnoses(self) -> None:
         lines = self.target.allowed("diagnoses")
         structured = lines is not None
+        # What is a symptom in one specialty and a diagnosis in another is traced as the symptom.
+        symptoms = {(hit.start, hit.end) for hit in self.target.reading.hits if hit.form.kind == "symptom"}
         for kind in _DIAGNOSES:
             for (found, name), hits in self.target.by_form.items():
                 if found != kind or structured or kind == "history":
                     continue
                 for hit in hits:
-                    if self.target.reading.meant(hit)[0] & AFFIRMED:
+                    if (hit.start, hit.end) not in symptoms and self.target.reading.meant(hit)[0] & AFFIRMED:
                         self._flag("diagnosis", name, hit.start, backed=self._said(name))
         for i in sorted(lines or ()):
             line = self.target.lines[i]
