@@ -278,6 +278,10 @@ class Trace:
     def _sides(self) -> None:
         """Trace each side with the words that stand by it."""
         target = self.target.reading
+        # A side in the name of what is measured (pressure of the left eye) is traced with its value.
+        for start, end, names in self.target.association.anchors():
+            if any(map(self.source.places, names)):
+                self._backed.update(range(start, end))
         for sentence in target.sentences:
             found = sides(target, sentence.start, sentence.end)
             for at, side in found.items():
