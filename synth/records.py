@@ -37,6 +37,10 @@ class FactBase(Record):
     """Unique within the scenario: the kind and a running number, such as ``medication-1``."""
 
 
+ADULT = 18
+"""Years from which a patient is a woman or a man, with an adult's height, weight and doses."""
+
+
 class PatientFact(FactBase):
     """Who the patient is; every scenario has exactly one."""
 

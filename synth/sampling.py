@@ -12,6 +12,7 @@ from synth.packs.renal import creatinine
 from synth.packs.safety import Patient, objection, objections
 from synth.population import Cell
 from synth.records import (
+    ADULT,
     ComplaintFact,
     DiagnosisFact,
     Fact,
@@ -36,8 +37,6 @@ _HEIGHT_CM = {"female": (162.0, 6.5), "male": (176.0, 7.0)}
 """Mean and standard deviation of adult height; means rounded from NHANES 2015–2018 (Fryar et al., Vital Health Stat
 3(46),
 2021)."""
-_ADULT = 18
-"""Years from which weight and height are an adult's and doses are not by weight."""
 _IN_MONTHS = 24
 """Months up to which age is said in months, and height is length, measured lying (2000 CDC growth charts)."""
 _GROWTH = Distribution(mean=0, sd=0.9, min=-1.8, max=1.8, latent="build", rho=0.8)
@@ -141,7 +140,7 @@ class Sampler:
         age = drawn // 12 if ages.unit == "months" else drawn
         self._months = drawn if ages.unit == "months" else 12 * drawn + 6
         self._patient.age = age
-        if age < _ADULT:
+        if age < ADULT:
             z = float(self._draw(self._presentation.weight_z or _GROWTH, 3))
             self._weight = to_number(growth_charts().value("weight", self._sex, self._months, z), 1)
         in_months = self._months if ages.unit == "months" and self._months < _IN_MONTHS else None
@@ -240,7 +239,7 @@ class Sampler:
     def _vitals(self) -> Iterator[VitalFact]:
         """Yield the vital signs; an adult's weight follows from the body mass index and a height drawn for the sex, a
         child's is that of the growth charts."""
-        ours, child = self._presentation.vitals, self._patient.age < _ADULT
+        ours, child = self._presentation.vitals, self._patient.age < ADULT
         for i, (name, measure) in enumerate(self._pack.vitals.items(), 1):
             if child and name == "body mass index":
                 continue
@@ -266,7 +265,7 @@ class Sampler:
         for i, (name, distribution) in enumerate(self._presentation.labs.items(), 1):
             if self._draws.chance(distribution.probability):
                 drawn[name] = i, self._draw(distribution, self._pack.labs[name].decimals)
-        if "creatinine" in drawn and "eGFR" in drawn and self._patient.age >= _ADULT:
+        if "creatinine" in drawn and "eGFR" in drawn and self._patient.age >= ADULT:
             belongs = creatinine(float(drawn["eGFR"][1]), self._patient.age, self._sex)
             drawn["creatinine"] = drawn["creatinine"][0], to_number(belongs, self._pack.labs["creatinine"].decimals)
         for name, (i, value) in drawn.items():

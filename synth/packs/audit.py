@@ -14,9 +14,8 @@ from synth.packs.model import Pack
 from synth.packs.renal import egfr
 from synth.packs.safety import Patient, objections
 from synth.packs.vocabulary import vocabulary
-from synth.records import Fact, LabFact, Medication, Number, PatientFact, Scenario, VitalFact
+from synth.records import ADULT, Fact, LabFact, Medication, Number, PatientFact, Scenario, VitalFact
 
-_ADULT = 18
 _WIDEST = 3.0
 """Standard deviations of weight for age beyond which a child of these packs is a slip."""
 _ROUNDING = 0.006
@@ -105,7 +104,7 @@ def _together(chart: _Chart) -> Iterator[str]:
     if systolic is not None and diastolic is not None and systolic <= diastolic:
         yield f"systolic {systolic} is not above diastolic {diastolic}"
     creatinine, filtration = values.get("creatinine"), values.get("eGFR")
-    if creatinine is not None and filtration is not None and patient.age >= _ADULT:
+    if creatinine is not None and filtration is not None and patient.age >= ADULT:
         most = egfr(max(float(creatinine) - _ROUNDING, 0.01), patient.age, patient.sex)
         least = egfr(float(creatinine) + _ROUNDING, patient.age, patient.sex)
         if not least - 1 <= filtration <= most + 1:
@@ -115,12 +114,12 @@ def _together(chart: _Chart) -> Iterator[str]:
             found = ", ".join(f"{measured} {values[measured]}" for measured in entry.needs if measured in values)
             yield f"{name!r} does not go with {found}"
     weight = values.get("weight")
-    if weight is not None and patient.age < _ADULT:
-        months = patient.age * 12 + 6 if patient.age_months is None else patient.age_months
-        charts = growth_charts()
+    if weight is not None and patient.age < ADULT:
         # Within a year of age the month is not known, so either end of it counts.
-        least = charts.value("weight", patient.sex, months - (6 if patient.age_months is None else 0), -_WIDEST)
-        most = charts.value("weight", patient.sex, months + (6 if patient.age_months is None else 0), _WIDEST)
+        months, either = (patient.age * 12 + 6, 6) if patient.age_months is None else (patient.age_months, 0)
+        charts = growth_charts()
+        least = charts.value("weight", patient.sex, months - either, -_WIDEST)
+        most = charts.value("weight", patient.sex, months + either, _WIDEST)
         if not least <= weight <= most:
             yield f"weight {weight} kg is not that of a child of {months} months"
 
@@ -145,15 +144,13 @@ def _pregnant(pack: Pack, scenario: Scenario, chart: _Chart) -> bool:
 
 def _drugs(pack: Pack, scenario: Scenario, chart: _Chart) -> Iterator[str]:
     """Yield doses out of range, and drugs that the patient must not have: taken, or after the visit."""
-    weight = chart.values.get("weight") if chart.patient.age < _ADULT else None
+    weight = chart.values.get("weight") if chart.patient.age < ADULT else None
+    kilograms = None if weight is None else float(weight)
     for medication in (*chart.taken.values(), *chart.planned.values()):
         limits = pack.drugs[medication.name].limits
-        kilograms = None if weight is None else float(weight)
-        for what in (
-            too_much(medication.unit, limits, float(medication.dose), medication.frequency, weight=kilograms)
-            if limits
-            else []
-        ):
+        if limits is None:
+            continue
+        for what in too_much(medication.unit, limits, float(medication.dose), medication.frequency, weight=kilograms):
             yield f"{medication.name}: {what}"
     patient = Patient(chart.patient.sex, chart.patient.age, _pregnant(pack, scenario, chart))
     patient.problems = {*chart.history, scenario.condition}

@@ -8,6 +8,7 @@ from functools import partial
 
 from synth.packs import Pack
 from synth.records import (
+    ADULT,
     Difficulty,
     HistoryFact,
     LanguageLevel,
@@ -34,7 +35,6 @@ _PERSON = {"your": "my", "yours": "mine", "yourself": "myself", "you're": "I'm",
 _CALM = ("continue", "order", "advise", "follow-up")
 """Plan actions that leave a follow-up as it was: no news to be worried by."""
 _DOING = ("being ", "dozing ", "feeling ", "getting ", "having ", "losing ", "passing ", "seeing ", "throwing ")
-_ADULT = 18
 _SLIPS: dict[Difficulty, float] = {"easy": 0.0, "usual": 1.0, "hard": 2.5}
 """How much more often somebody corrects himself or interrupts."""
 _SMALL_TALK = ("small_wait", "small_weather", "small_way", "small_mood", "small_city")
@@ -49,7 +49,7 @@ class Dialogue:
         self._visit = scenario.visit
         self._habits = grammar.spoken.habits
         self._draws = state.draws
-        people = people_slots(chart.patient.sex, state.draws, chart.patient.age < _ADULT)
+        people = people_slots(chart.patient.sex, state.draws, chart.patient.age < ADULT)
         self._script = Script(grammar, state, {**people, **patient_slots(chart.patient)})
         self._desk = FrontDesk(self._script, scenario.visit)
         self._speech = Speech(pack, grammar.spoken, state.draws)

@@ -5,11 +5,10 @@ from __future__ import annotations
 from pydantic import JsonValue
 
 from synth.packs.voice import WORDS
-from synth.records import JsonObject, Medication, PatientFact
+from synth.records import ADULT, JsonObject, Medication, PatientFact
 from synth.teachers.chart import Chart
 from synth.teachers.grammar import Expansion, Grammar
 
-_ADULT = 18
 _AN = frozenset((8, 11, 18, *range(80, 90)))
 """Ages that take ``an``: eight, eleven, eighteen, eighty and what follows."""
 
@@ -21,7 +20,7 @@ def aged(patient: PatientFact) -> str:
 
 def person(patient: PatientFact) -> str:
     """Return woman or man, and under 18 years girl or boy."""
-    child = patient.age < _ADULT
+    child = patient.age < ADULT
     return ("girl" if child else "woman") if patient.sex == "female" else ("boy" if child else "man")
 
 
