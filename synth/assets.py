@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from functools import cache
 from pathlib import Path
 
@@ -35,10 +36,36 @@ def sha256(data: str | bytes) -> str:
     return hashlib.sha256(data.encode() if isinstance(data, str) else data).hexdigest()
 
 
-@cache
+ASSETS = "NOTEWRIGHT_ASSETS"
+"""Environment variable: folders of a user's own ``tasks/``, ``schemas/`` and ``prompts/``, as in ``PATH``."""
+
+
+def asset_roots() -> tuple[Path, ...]:
+    """Return the folders that assets are looked for in: the project's own, then those of the user."""
+    own = os.environ.get(ASSETS, "")
+    return (assets_root(), *(Path(folder).expanduser() for folder in own.split(os.pathsep) if folder))
+
+
+def find_asset(name: str) -> Path | None:
+    """Return the file of a name such as ``schemas/note.schema.json`` in the first folder that has it; None where none
+    has."""
+    return next((path for root in asset_roots() if (path := root / name).is_file()), None)
+
+
 def load_schema(name: str) -> JsonObject:
-    """Return the JSON Schema 2020-12 contract ``schemas/<name>.schema.json``."""
-    schema: JsonObject = json.loads((assets_root() / "schemas" / f"{name}.schema.json").read_text("utf-8"))
+    """Return the JSON Schema 2020-12 contract ``schemas/<name>.schema.json``.
+
+    Raises FileNotFoundError where no folder of assets has it, ValueError where it is no JSON.
+    """
+    path = find_asset(f"schemas/{name}.schema.json")
+    if path is None:
+        raise FileNotFoundError(f"schemas/{name}.schema.json")
+    return _schema(path)
+
+
+@cache
+def _schema(path: Path) -> JsonObject:
+    schema: JsonObject = json.loads(path.read_text("utf-8"))
     return schema
 
 
@@ -69,10 +96,14 @@ def _field(obj: object, name: object) -> object:
     return found
 
 
-@cache
 def _environment(folder: str) -> SandboxedEnvironment:
+    return _opened(folder, asset_roots())
+
+
+@cache
+def _opened(folder: str, roots: tuple[Path, ...]) -> SandboxedEnvironment:
     return _Sandbox(
-        loader=FileSystemLoader(assets_root() / folder),
+        loader=FileSystemLoader([root / folder for root in roots]),
         undefined=StrictUndefined,
         autoescape=select_autoescape(enabled_extensions=("html.j2",), default=False),
         auto_reload=False,
@@ -91,12 +122,17 @@ def render_template(name: str, **values: object) -> str:
     return _environment("templates").get_template(name).render(**values)
 
 
-def asset_hashes(schema: str, prompt_folder: str, extra: tuple[Path, ...]) -> dict[str, str]:
-    """Return the SHA-256 of a contract, of every template in a prompt folder, and of further files, by short name."""
-    root = assets_root()
-    files = {f"schemas/{schema}.schema.json": root / "schemas" / f"{schema}.schema.json"}
-    for path in sorted((root / "prompts" / prompt_folder).glob("*.j2")):
-        files[f"prompts/{prompt_folder}/{path.name}"] = path
+def asset_hashes(schema: str, prompt_folders: tuple[str, ...], extra: tuple[Path, ...]) -> dict[str, str]:
+    """Return the SHA-256 of a contract, of every template in some prompt folders, and of further files, by short
+    name."""
+    files: dict[str, Path] = {}
+    for root in reversed(asset_roots()):  # what is found first is what is read
+        contract = root / "schemas" / f"{schema}.schema.json"
+        if contract.is_file():
+            files[f"schemas/{contract.name}"] = contract
+        for folder in prompt_folders:
+            for path in sorted((root / "prompts" / folder).glob("*.j2")):
+                files[f"prompts/{folder}/{path.name}"] = path
     for path in extra:
         files[path.relative_to(_PACKAGE).as_posix() if path.is_relative_to(_PACKAGE) else path.name] = path
     return {name: sha256(path.read_bytes()) for name, path in sorted(files.items())}

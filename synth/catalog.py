@@ -12,7 +12,7 @@ from typing import Literal
 
 from pydantic import ValidationError
 
-from synth.assets import load_yaml
+from synth.assets import asset_roots, load_yaml
 from synth.errors import UserError, first_fault
 from synth.records import Record
 
@@ -22,11 +22,31 @@ CHECKS: Mapping[str, str] = {
     "schema": "synth.checks.schema:SchemaCheck",
     "phi": "synth.checks.phi:PhiCheck",
     "faithfulness": "synth.checks.faithfulness:FaithfulnessCheck",
+    "answer": "synth.checks.answer:AnswerCheck",
     "identities": "synth.checks.identities:IdentitiesCheck",
     "contamination": "synth.checks.contamination:ContaminationCheck",
     "duplicates": "synth.checks.duplicates:DuplicatesCheck",
 }
 """In the order in which they run."""
+
+
+class Answer(Record):
+    """The part of a target that is right or wrong, and of how many words its reasons are."""
+
+    kind: Literal["diagnosis", "letters", "score"]
+    """A diagnosis as the first one of the scenario is called, the letters of the right options, or a score of 1 to 5
+    in half points."""
+    key: str
+    """Where it stands in the target: a property at the top, such as ``final_diagnosis``."""
+    words: dict[str, tuple[int, int]] = {}
+    """Property at the top → the least and the most words of its text."""
+
+
+class Carried(Record):
+    """Which kinds of facts the faithfulness check looks for; all of them where a side names none."""
+
+    source: tuple[str, ...] = ()
+    target: tuple[str, ...] = ()
 
 
 class Task(Record):
@@ -38,14 +58,38 @@ class Task(Record):
     """``schemas/<schema_name>.schema.json``."""
     prompts: str
     """Folder below ``prompts/`` with ``source.*``, ``target.*`` and ``student.*`` templates."""
+    source_prompts: str | None = None
+    """Folder of the ``source.*`` templates, where it is another one: a task may read what another one's sources are."""
     renderer: str
     """Template below ``prompts/`` that turns a target into the text that people read."""
-    judgement: str
+    judgement: str | None = None
     """``schemas/<judgement>.schema.json``, what a judge answers under; its prompts are in ``judge/`` below the
-    task's."""
-    source_kind: Literal["transcript"]
-    simulator: str
-    """Grammar below ``synth/teachers/grammar/``."""
+    task's. None where nobody can judge."""
+    source_kind: Literal["transcript", "documents"]
+    documents: tuple[str, ...] = ()
+    """Titles of the documents of a source, in order; a document without text is left out."""
+    source_by: Literal["teacher", "template"] = "teacher"
+    """``template``: the source follows from the facts alone (``source.md.j2``), whoever writes the target."""
+    simulator: str = "encounter"
+    """Grammar below ``synth/teachers/grammar/`` that the simulator speaks transcripts by."""
+    simulated: Literal["chart", "template"] = "template"
+    """How the simulator writes a target: by the note's own grammar, or by ``simulator.target.yaml.j2``."""
+    extras: tuple[str, ...] = ()
+    """Facts besides those of every scenario, by name of what samples them (``synth.extras``)."""
+    answer: Answer | None = None
+    """None where there is no right and wrong but faithfulness."""
+    carried: Carried = Carried()
+    nouns: tuple[str, str] = ("transcript", "note")
+    """What source and target are called where a person reads of them."""
+
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """Return the folders below ``prompts/`` that the task's templates are in."""
+        return tuple(dict.fromkeys((self.prompts, self.source_prompts or self.prompts, SHARED)))
+
+
+SHARED = "shared"
+"""Folder below ``prompts/`` of what any task's templates may include."""
 
 
 def suggest(name: str, known: Iterable[str]) -> str:
@@ -74,18 +118,27 @@ def resolve(kind: str, name: str, builtin: Mapping[str, str]) -> object:
     raise UserError(f"unknown {kind[:-1]} {name!r}{suggest(name, known)}; known: {', '.join(known)}")
 
 
+def task_paths() -> dict[str, Path]:
+    """Return the file of every task by its name: the project's own, and those in the user's folders of assets."""
+    folders = [_TASKS, *(root / "tasks" for root in asset_roots()[1:])]
+    return {path.stem: path for folder in reversed(folders) for path in sorted(folder.glob("*.yaml"))}
+
+
 def task_path(name: str) -> Path:
     """Return the task's file; UserError with a suggestion where there is none of that name."""
-    names = sorted(path.stem for path in _TASKS.glob("*.yaml"))
-    if name not in names:
-        raise UserError(f"unknown task {name!r}{suggest(name, names)}; known: {', '.join(names)}")
-    return _TASKS / f"{name}.yaml"
+    paths = task_paths()
+    if name not in paths:
+        raise UserError(f"unknown task {name!r}{suggest(name, paths)}; known: {', '.join(sorted(paths))}")
+    return paths[name]
+
+
+def load_task(name: str) -> Task:
+    """Return a task by name; UserError where it is unknown or malformed."""
+    return _task(task_path(name))
 
 
 @cache
-def load_task(name: str) -> Task:
-    """Return a task by name; UserError where it is unknown or malformed."""
-    path = task_path(name)
+def _task(path: Path) -> Task:
     try:
         return Task.model_validate(load_yaml(path))
     except ValidationError as error:

@@ -16,7 +16,7 @@ from pydantic import Field, JsonValue, ValidationError, ValidationInfo, field_va
 
 from synth import __version__
 from synth.assets import canonical_json, load_yaml, sha256
-from synth.catalog import suggest
+from synth.catalog import load_task, suggest
 from synth.control import Control, Shares
 from synth.errors import UserError
 from synth.identities import catalogue
@@ -193,6 +193,12 @@ class RunConfig(Record):
     identities: IdentityMode = "surrogate"
     """What is published where the logs hold placeholders; a complete run can be published again with another one."""
 
+    @model_validator(mode="after")
+    def _can_be_judged(self) -> Self:
+        if self.judge is not None and load_task(self.task).judgement is None:
+            raise ValueError(f"there is no rubric for {self.task!r}; leave out --judge")
+        return self
+
     @field_validator("hold_out")
     @classmethod
     def _by_name(cls, held_out: tuple[HeldOut, ...]) -> tuple[HeldOut, ...]:
@@ -208,9 +214,10 @@ class RunConfig(Record):
         # What cannot be filled cannot be published, whatever else is checked; and encounters are compared last, with
         # those that nothing else rejected.
         gates = ("contamination",) if info.data.get("hold_out") else ()
+        answer = ("answer",) if load_task(info.data.get("task", "note")).answer is not None else ()
         compared = tuple(name for name in checks if name == "duplicates")
-        moved = ("identities", "contamination", "duplicates")
-        return (*(name for name in checks if name not in moved), "identities", *gates, *compared)
+        moved = ("answer", "identities", "contamination", "duplicates")
+        return (*(name for name in checks if name not in moved), *answer, "identities", *gates, *compared)
 
 
 def read_settings(file: Path | None) -> dict[str, JsonValue]:

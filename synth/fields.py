@@ -7,7 +7,7 @@ from typing import Final
 
 from pydantic import JsonValue
 
-from synth.records import JsonObject, Transcript
+from synth.records import JsonObject
 
 SOURCE: Final = "source"
 Span = tuple[int, int, str]
@@ -28,26 +28,6 @@ def spliced(text: str, spans: Sequence[Span]) -> tuple[str, list[tuple[int, int]
         at = end
     parts.append(text[at:])
     return "".join(parts), placed
-
-
-def lines_of(source: Transcript) -> list[tuple[int, int]]:
-    """Return where the words of each turn start and end in the transcript's text, speaker tags left out."""
-    found: list[tuple[int, int]] = []
-    at = 0
-    for turn in source.turns:
-        start = at + len(turn.speaker) + 3
-        found.append((start, start + len(turn.text)))
-        at = start + len(turn.text) + 1
-    return found
-
-
-def with_words(source: Transcript, words: Sequence[str]) -> Transcript:
-    """Return a transcript whose turns say something else."""
-    turns = (
-        turn if turn.text == text else turn.model_copy(update={"text": text})
-        for turn, text in zip(source.turns, words, strict=True)
-    )
-    return Transcript(turns=tuple(turns))
 
 
 def rewritten(target: JsonObject, change: Callable[[str, str], str]) -> JsonObject:

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import get_args
 
-from synth.fields import SOURCE, Span, lines_of, rewritten, spliced, with_words
+from synth.fields import SOURCE, Span, rewritten, spliced
 from synth.identities import KNOWN, catalogue, kind_of, mark_of, marks, number_of, tag_of
 from synth.recognition import is_recognised, recognised_value
-from synth.records import Encounter, Identifier, IdentityMode, JsonObject, Transcript
+from synth.records import Encounter, Identifier, IdentityMode, JsonObject, Source
 
 MODES: tuple[IdentityMode, ...] = get_args(IdentityMode)
 
@@ -18,7 +18,7 @@ MODES: tuple[IdentityMode, ...] = get_args(IdentityMode)
 class Filled:
     """An encounter as it is published, and where its identifiers stand."""
 
-    source: Transcript
+    source: Source
     target: JsonObject
     identifiers: tuple[Identifier, ...]
     """By field; offsets are code points in the published text of the field."""
@@ -61,11 +61,11 @@ def fill(encounter: Encounter, mode: IdentityMode) -> Filled:
 
     source, shift = encounter.source, 0
     words: list[str] = []
-    for turn, (start, _) in zip(source.turns, lines_of(source), strict=True):
-        words.append(filled(SOURCE, turn.text, start + shift))
-        shift += len(words[-1]) - len(turn.text)
+    for text, (start, _) in zip(source.passages, source.spans, strict=True):
+        words.append(filled(SOURCE, text, start + shift))
+        shift += len(words[-1]) - len(text)
     target = rewritten(encounter.target, filled)
-    return Filled(with_words(source, words), target, tuple(identifiers))
+    return Filled(source.saying(words), target, tuple(identifiers))
 
 
 def _writer(encounter: Encounter, mode: IdentityMode) -> Callable[[str, int], str]:

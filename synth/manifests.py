@@ -31,10 +31,10 @@ def manifest_of(config: RunConfig, task: Task, pack: Pack) -> Manifest:
     if config.teacher.name == "simulator":
         files.extend(grammar_paths(task, pack))
         revision = grammar_revision(task, pack)
-    assets = asset_hashes(task.schema_name, task.prompts, tuple(files))
+    assets = asset_hashes(task.schema_name, task.folders, tuple(files))
     judge = config.judge
-    if judge is not None:
-        assets |= asset_hashes(task.judgement, f"{task.prompts}/judge", ())
+    if judge is not None and task.judgement is not None:
+        assets |= asset_hashes(task.judgement, (f"{task.prompts}/judge",), ())
     versions = run_versions()
     return Manifest(
         status="running",

@@ -24,6 +24,7 @@ from synth.clock import RunClock, Traffic
 from synth.config import JudgeConfig, RunConfig, dump_config
 from synth.corpora import Corpus
 from synth.errors import UserError
+from synth.extras import restricted
 from synth.held_out import held_out_table, index_of_held_out
 from synth.judged import judged_table
 from synth.judgements import Judgement
@@ -93,7 +94,7 @@ def generate(config: RunConfig, execution: Execution) -> Position:
     where too few candidates were accepted. Whatever ends it, what was committed stays and the same call goes on from
     there.
     """
-    pack, task = load_pack(config.specialty), load_task(config.task)
+    pack, task = _asked_for(config)
     population = Population(pack, config.control)
     checks = CheckWorkers(config.checks, task, execution.workers, config, index_of_held_out(config, execution.held_out))
     manifest = manifest_of(config, task, pack)
@@ -111,6 +112,12 @@ def generate(config: RunConfig, execution: Execution) -> Position:
         run.close()
 
 
+def _asked_for(config: RunConfig) -> tuple[Pack, Task]:
+    """Return the task of a run, and what of the pack there is enough known of for it."""
+    task = load_task(config.task)
+    return restricted(load_pack(config.specialty), task.extras), task
+
+
 @dataclass(frozen=True, slots=True)
 class Preview:
     """One candidate as the teacher writes it, with what each check says of it."""
@@ -125,7 +132,7 @@ class Preview:
 
 def preview(config: RunConfig, execution: Execution, count: int) -> list[Preview]:
     """Return the first candidates of a run without writing anything anywhere; raises as ``generate`` does."""
-    pack, task = load_pack(config.specialty), load_task(config.task)
+    pack, task = _asked_for(config)
     population = Population(pack, config.control)
     checks = open_checks(config.checks, task, config, index_of_held_out(config, execution.held_out))
     execution.notify(execution.announcement)
@@ -136,7 +143,9 @@ def preview(config: RunConfig, execution: Execution, count: int) -> list[Preview
                 teacher = await open_teacher(_request(config, execution, pack, task, Path(folder) / "vllm.log"))
                 stack.push_async_callback(teacher.close)
                 judge = await _opened_judge(config, execution, pack, task, None, teacher, stack)
-                scenarios = (sample_scenario(pack, config.seed, index, population) for index in range(count))
+                scenarios = (
+                    sample_scenario(pack, config.seed, index, population, task.extras) for index in range(count)
+                )
                 candidates = [Candidate(scenario) for scenario in scenarios]
                 found = await asyncio.gather(*(_decide(candidate, teacher, _unchecked) for candidate in candidates))
                 return list(zip(found, await asyncio.gather(*(judged(one, judge) for one in found)), strict=True))
@@ -194,7 +203,7 @@ async def _commit_candidates(
             verdict = _verdict(checks, judge, config.judge)
 
             async def decide(index: int) -> Decided:
-                candidate = Candidate(sample_scenario(pack, config.seed, index, population))
+                candidate = Candidate(sample_scenario(pack, config.seed, index, population, task.extras))
                 outcome = await _decide(candidate, teacher, verdict)
                 return outcome if isinstance(outcome, Decided) else decided(outcome, written=candidate.written)
 

@@ -96,7 +96,7 @@ class Summary:
         self.source_words[words // _BIN * _BIN] += 1
         self.words["source"] += words
         self.words["note"] += len(text.split())
-        self.turns += len(encounter.source.turns)
+        self.turns += len(encounter.source.passages)
         self.facts += len(scenario.facts)
         self.prompt_tokens += encounter.usage.prompt_tokens
         self.completion_tokens += encounter.usage.completion_tokens

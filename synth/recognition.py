@@ -100,7 +100,7 @@ def is_recognised(scenario: Scenario) -> bool:
 
 def in_style(encounter: Encounter) -> Encounter:
     """Return an encounter with its transcript in the style that its scenario asks for; pure."""
-    if not is_recognised(encounter.scenario):
+    if not is_recognised(encounter.scenario) or not isinstance(encounter.source, Transcript):
         return encounter
     return encounter.model_copy(update={"source": recognised(encounter.source, encounter.scenario.id)})
 

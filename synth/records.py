@@ -2,189 +2,49 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field, JsonValue
 
+from synth.facts import ADULT as ADULT
+from synth.facts import KINDS as KINDS
+from synth.facts import ComplaintFact as ComplaintFact
+from synth.facts import DiagnosisFact as DiagnosisFact
+from synth.facts import Fact as Fact
+from synth.facts import FactBase as FactBase
+from synth.facts import FindingFact as FindingFact
+from synth.facts import HistoryFact as HistoryFact
+from synth.facts import Interpretation as Interpretation
+from synth.facts import LabFact as LabFact
+from synth.facts import Medication as Medication
+from synth.facts import MedicationFact as MedicationFact
+from synth.facts import Number as Number
+from synth.facts import PatientFact as PatientFact
+from synth.facts import PlanAction as PlanAction
+from synth.facts import PlanFact as PlanFact
+from synth.facts import Sex as Sex
+from synth.facts import StudyFact as StudyFact
+from synth.facts import SymptomFact as SymptomFact
+from synth.facts import VitalFact as VitalFact
 from synth.judgements import JudgeIdentity, Judgement
 from synth.record import Record as Record
 from synth.record import none
 from synth.rejected import RejectedTarget as RejectedTarget
+from synth.sources import Document as Document
+from synth.sources import Documents as Documents
+from synth.sources import Source as Source
+from synth.sources import Transcript as Transcript
+from synth.sources import Turn as Turn
 
 JsonObject = dict[str, JsonValue]
-Number = int | float
-Sex = Literal["female", "male"]
 Visit = Literal["new", "follow-up"]
 Split = Literal["train", "validation", "test"]
 Part = Literal["source", "target"]
 IdentityMode = Literal["placeholder", "surrogate", "tag"]
-Interpretation = Literal["low", "normal", "high"]
 LanguageLevel = Literal["plain", "usual", "educated"]
 Difficulty = Literal["easy", "usual", "hard"]
 Length = Literal["brief", "usual", "long"]
 TranscriptStyle = Literal["written", "asr"]
-PlanAction = Literal["start", "stop", "increase", "decrease", "continue", "order", "refer", "advise", "follow-up"]
-
-
-class FactBase(Record):
-    """One thing that is true in a scenario."""
-
-    id: str
-    """Unique within the scenario: the kind and a running number, such as ``medication-1``."""
-
-
-ADULT = 18
-"""Years from which a patient is a woman or a man, with an adult's height, weight and doses."""
-
-
-class PatientFact(FactBase):
-    """Who the patient is; every scenario has exactly one."""
-
-    kind: Literal["patient"] = "patient"
-    age: int
-    """Years."""
-    sex: Sex
-    age_months: int | None = Field(default=None, exclude_if=none)
-    """Of a child under two years, whose age is said in months."""
-
-
-class ComplaintFact(FactBase):
-    """Why the patient came: a symptom, or an occasion such as an incidental finding."""
-
-    kind: Literal["complaint"] = "complaint"
-    name: str
-    """Clinical term, such as ``fatigue``."""
-    duration: str | None
-    """Such as ``3 months``; None where a duration makes no sense (a routine follow-up)."""
-
-
-class SymptomFact(FactBase):
-    """A symptom that was asked about; absent ones are the pertinent negatives."""
-
-    kind: Literal["symptom"] = "symptom"
-    name: str
-    present: bool
-
-
-class HistoryFact(FactBase):
-    """Past medical, surgical, family or social history, or an allergy."""
-
-    kind: Literal["history"] = "history"
-    category: Literal["medical", "surgical", "family", "social", "allergy"]
-    name: str
-
-
-_PLURAL = {
-    **{unit: f"{unit}s" for unit in ("tablet", "capsule", "puff", "spray", "drop", "unit", "application", "ring")},
-    **{unit: f"{unit}s" for unit in ("sachet", "vial", "lozenge", "pen", "implant", "device")},
-    "patch": "patches",
-    "suppository": "suppositories",
-}
-"""Units of a dose that are counted."""
-_SINGULAR = {many: one for one, many in _PLURAL.items()}
-
-
-class Medication(Record):
-    """A drug with a dose that exists."""
-
-    name: str
-    """Generic name, lower case."""
-    dose: Number
-    unit: str
-    route: str
-    frequency: str
-
-    @property
-    def amount(self) -> str:
-        """Return dose and unit; a unit that is a word agrees with the number: ``1 spray``, ``2 sprays``, ``5 mg``."""
-        one = _SINGULAR.get(self.unit, self.unit)
-        unit = self.unit if one not in _PLURAL else one if self.dose == 1 else _PLURAL[one]
-        return f"{self.dose} {unit}"
-
-
-class MedicationFact(FactBase):
-    """A drug that the patient takes at the start of the visit."""
-
-    kind: Literal["medication"] = "medication"
-    medication: Medication
-
-
-class VitalFact(FactBase):
-    """A vital sign taken at the visit."""
-
-    kind: Literal["vital"] = "vital"
-    name: str
-    value: Number
-    unit: str
-
-
-class FindingFact(FactBase):
-    """A finding of the physical examination, normal or not, in the words of a note."""
-
-    kind: Literal["finding"] = "finding"
-    name: str
-
-
-class LabFact(FactBase):
-    """A numeric result with the reference range that it was read against."""
-
-    kind: Literal["lab"] = "lab"
-    name: str
-    value: Number
-    unit: str
-    low: Number | None
-    """Lower end of the reference range in ``unit``; None where the range has only an upper end."""
-    high: Number | None
-    interpretation: Interpretation
-    loinc: str | None
-
-
-class StudyFact(FactBase):
-    """A result in words: imaging, biopsy, electrocardiogram."""
-
-    kind: Literal["study"] = "study"
-    name: str
-    result: str
-
-
-class DiagnosisFact(FactBase):
-    """A problem that the visit addresses; the first one in a scenario is the main one."""
-
-    kind: Literal["diagnosis"] = "diagnosis"
-    name: str
-    icd10cm: str
-    """ICD-10-CM code with its dot, such as ``E11.65``."""
-    status: str
-    """One phrase of assessment, such as ``above goal on metformin alone``."""
-
-
-class PlanFact(FactBase):
-    """One plan item of one problem."""
-
-    kind: Literal["plan"] = "plan"
-    problem: str
-    """Id of the DiagnosisFact that it belongs to."""
-    action: PlanAction
-    text: str
-    """The item in the words of a note, such as ``repeat TSH in 6 weeks``."""
-    medication: Medication | None
-    """The new regimen where the action starts, stops, raises, lowers or continues a drug."""
-
-
-Fact = Annotated[
-    PatientFact
-    | ComplaintFact
-    | SymptomFact
-    | HistoryFact
-    | MedicationFact
-    | VitalFact
-    | FindingFact
-    | LabFact
-    | StudyFact
-    | DiagnosisFact
-    | PlanFact,
-    Field(discriminator="kind"),
-]
 
 
 class Manner(Record):
@@ -216,25 +76,6 @@ class Scenario(Record):
     """Ids of the pack's citations that back the condition."""
     manner: Manner | None = Field(default=None, exclude_if=none)
     """Everything as usual where it is None."""
-
-
-class Turn(Record):
-    """One speaker's utterance."""
-
-    speaker: Literal["doctor", "patient"]
-    text: str
-
-
-class Transcript(Record):
-    """A source of the kind that the ``note`` task reads: a doctor–patient dialogue."""
-
-    kind: Literal["transcript"] = "transcript"
-    turns: tuple[Turn, ...]
-
-    @property
-    def text(self) -> str:
-        """One line a turn, ``[doctor] …`` and ``[patient] …``, as in ACI-Bench."""
-        return "\n".join(f"[{turn.speaker}] {turn.text}" for turn in self.turns)
 
 
 class TeacherIdentity(Record):
@@ -310,7 +151,7 @@ class Encounter(Record):
     index: int
     task: str
     scenario: Scenario
-    source: Transcript
+    source: Source
     target: JsonObject
     """Holds under the task's contract once the schema check has passed."""
     findings: tuple[HandledFinding, ...] = ()
@@ -324,6 +165,11 @@ class Encounter(Record):
     teacher: TeacherIdentity
     attempts: int
     usage: Usage
+
+    @property
+    def turns(self) -> tuple[Turn, ...]:
+        """The turns of a transcript; none where the source is of documents."""
+        return self.source.turns if isinstance(self.source, Transcript) else ()
 
 
 class Rejection(Record):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from synth.control import Control
 from synth.draws import Draws
+from synth.extras import load_extra
 from synth.packs import Pack
 from synth.population import Cell, Population
 from synth.records import Fact, Scenario, Sex
@@ -14,9 +17,11 @@ _DRAWN = 5
 """Patients drawn for an easy or a hard encounter, of whom the one with the least or the most to carry is taken."""
 
 
-def sample_scenario(pack: Pack, seed: int, index: int, population: Population | None = None) -> Scenario:
+def sample_scenario(
+    pack: Pack, seed: int, index: int, population: Population | None = None, extras: Sequence[str] = ()
+) -> Scenario:
     """Return the scenario at an index of the stream that a seed opens in a pack, among the patients of a population
-    where one is given."""
+    where one is given, with the further facts that a task asks for; those change none of the others."""
     key = ("scenario", pack.specialty, seed, index)
     draws = Draws(*key)
     control = _ANYBODY if population is None else population.control
@@ -30,7 +35,7 @@ def sample_scenario(pack: Pack, seed: int, index: int, population: Population | 
         patients = [facts]
         patients += [tuple(Sampler(pack, d, sex, condition_id, presentation_id, cell).facts()) for d in others]
         facts = (min if control.difficulty == "easy" else max)(patients, key=load)
-    return Scenario(
+    scenario = Scenario(
         id=f"{pack.specialty}-{seed}-{index:06d}",
         specialty=pack.specialty,
         seed=seed,
@@ -42,6 +47,10 @@ def sample_scenario(pack: Pack, seed: int, index: int, population: Population | 
         sources=condition.sources,
         manner=control.manner(pack.specialty, seed, index),
     )
+    for name in extras:
+        more = load_extra(name).facts(pack, scenario, Draws(*key, name))
+        scenario = scenario.model_copy(update={"facts": (*scenario.facts, *more)})
+    return scenario
 
 
 def load(facts: tuple[Fact, ...]) -> int:

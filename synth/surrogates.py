@@ -131,7 +131,7 @@ class Identity:
         """Return the sex that the word before a relative's placeholder tells, such as ``my wife``."""
         numbered = f"_{number}" if number > 1 else "(?:_1)?"
         mark = re.compile(rf"(\w+),?\s\{{\{{relative_(?:first_)?name{numbered}\}}\}}")
-        before = {hit[1].lower() for turn in self._said.turns for hit in mark.finditer(turn.text)}
+        before = {hit[1].lower() for text in self._said.passages for hit in mark.finditer(text)}
         if before & set(catalogue().female.split()):
             return "female"
         return "male" if before & set(catalogue().male.split()) else None

@@ -56,7 +56,7 @@ def check(texts: Sequence[tuple[str, str]], config: RunConfig = CONFIG) -> Conta
 
 def saying(index: int, *texts: str) -> Encounter:
     """Return an encounter in which these texts are said amid the rest."""
-    turns = list(simulated(index).source.turns)
+    turns = list(simulated(index).turns)
     turns[3:3] = [Turn(speaker="doctor", text=text) for text in texts]
     return simulated(index).model_copy(update={"source": Transcript(turns=tuple(turns))})
 
@@ -122,7 +122,7 @@ def test_a_planted_note_is_rejected_as_the_target() -> None:
 def test_a_changed_copy_without_thirteen_words_in_a_row_is_too_similar() -> None:
     chance = random.Random(3)
     held = simulated(5).source
-    text = "\n".join(turn.text for turn in held.turns)
+    text = "\n".join(held.passages)
     changed = " ".join(word if i % 9 else chance.choice(["hydrangeas", "gutter"]) for i, word in enumerate(words(text)))
     copy = simulated(6).model_copy(
         update={

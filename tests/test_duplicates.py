@@ -46,10 +46,7 @@ def planted(original: int, index: int, *, name: str = "") -> Encounter:
     """Return what one scenario was written, under the id of another; placeholders become a name where one is given."""
     source = simulated(original).source
     if name:
-        turns = (
-            turn.model_copy(update={"text": turn.text.replace("{{patient_first_name}}", name)}) for turn in source.turns
-        )
-        source = said(tuple(turns))
+        source = source.saying([text.replace("{{patient_first_name}}", name) for text in source.passages])
     return simulated(index).model_copy(update={"source": source})
 
 
@@ -105,7 +102,7 @@ def test_a_planted_copy_is_found_whoever_it_is_about(name: str) -> None:
 
 
 def test_a_copy_with_other_talk_around_it_in_another_order_is_found() -> None:
-    turns = simulated(4).source.turns
+    turns = simulated(4).turns
     half = len(turns) // 2
     talk = Turn(speaker="patient", text="My sister was here last week and she said that you are always late, you know.")
     mixed = (talk, *turns[half:], talk, *turns[:half], talk)
@@ -119,7 +116,7 @@ def test_different_scenarios_are_no_duplicates() -> None:
 
 def test_a_rejected_encounter_is_compared_with_no_other() -> None:
     """An encounter like a rejected one, and not like an accepted one, stays."""
-    turns = {index: simulated(index).source.turns for index in (1, 2)}
+    turns = {index: simulated(index).turns for index in (1, 2)}
     third = len(turns[1]) // 3
     bridge = said((*turns[1], *turns[2][: len(turns[2]) // 2]))
     other = said(turns[2][:third])
@@ -144,7 +141,7 @@ def shares(encounters: list[Encounter]) -> list[list[float]]:
 def test_verdicts_are_those_of_the_definition(cuts: list[tuple[int, int, int]]) -> None:
     """Whatever pieces of whatever transcripts are committed, the index finds what comparing all pairs finds."""
     encounters = [
-        simulated(index).model_copy(update={"source": said(simulated(original).source.turns[start : start + length])})
+        simulated(index).model_copy(update={"source": said(simulated(original).turns[start : start + length])})
         for index, (original, start, length) in enumerate(cuts)
     ]
     pairs = shares(encounters)

@@ -40,7 +40,7 @@ def with_patient(written: Encounter, age: int, sex: Sex, plan: str | None = None
 def values(written: Encounter, *names: str) -> list[str]:
     """Return what the surrogates of these placeholders are in an encounter."""
     said = written.model_copy(update={"source": saying("; ".join("{{" + name + "}}" for name in names), "Yes.").source})
-    return fill(said, "surrogate").source.turns[0].text.split("; ")
+    return fill(said, "surrogate").source.passages[0].split("; ")
 
 
 def published(filled: Filled) -> dict[str, str]:
@@ -106,7 +106,7 @@ def test_a_relative_is_of_the_sex_that_is_said_and_may_share_the_surname() -> No
     for index in range(60):
         wife = saying("Who is with you?", "My wife {{relative_name}}, and {{patient_name}} is me.", index=index)
         husband = saying("Who is with you?", "My husband {{relative_name}}, and {{patient_name}} is me.", index=index)
-        she, he = (fill(said, "surrogate").source.turns[1].text for said in (wife, husband))
+        she, he = (fill(said, "surrogate").source.passages[1] for said in (wife, husband))
         assert she.split()[2] != he.split()[2] or index > 0
         surname = she.partition(",")[0].split()[-1]
         shared += f"{surname} is me" in she

@@ -12,11 +12,11 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 LAYERS: list[set[str]] = [
     {
-        *("record", "judgements", "records", "errors", "assets", "draws", "console"),
+        *("record", "judgements", "facts", "sources", "records", "errors", "assets", "draws", "console"),
         *("processes", "proportions", "rejected", "shingles", "numerals"),
     },
     {"catalog", "packs", "fields", "identities", "control"},
-    {"population"},
+    {"population", "extras", "answers"},
     {"sampling"},
     {"surrogates", "recognition"},
     {"filling"},
@@ -51,6 +51,7 @@ FROM_SYNTH = {
         "proportions",
         "serving",
         "clock",
+        "answers",
     )
 }
 HEAVY = (

@@ -30,7 +30,7 @@ def letters_of_patients(level: LanguageLevel) -> float:
     words = [
         word
         for index in range(80)
-        for turn in SIMULATOR.encounter(sample_scenario(PACK, 6, index, asked)).source.turns
+        for turn in SIMULATOR.encounter(sample_scenario(PACK, 6, index, asked)).turns
         if turn.speaker == "patient"
         for word in turn.text.split()
     ]
@@ -91,7 +91,7 @@ def test_a_brief_visit_is_shorter_and_a_long_one_longer() -> None:
     for length in LENGTHS:
         asked = Population(PACK, Control(length=length))
         encounters = [SIMULATOR.encounter(sample_scenario(PACK, 6, index, asked)) for index in range(60)]
-        words[length] = [sum(len(turn.text.split()) for turn in encounter.source.turns) for encounter in encounters]
+        words[length] = [sum(len(turn.text.split()) for turn in encounter.turns) for encounter in encounters]
     brief, usual, long = (sum(words[length]) / 60 for length in LENGTHS)
     assert 300 < brief < 440 < usual < 640
     assert 1100 < long < 1400

@@ -73,7 +73,7 @@ def test_what_is_found_is_taken_out_and_nothing_else_changes(policy: str) -> Non
     assert isinstance(outcome, Encounter)
     assert not any(leak in outcome.model_dump_json().lower() for leak in LEAKS)
     mrn, phone, email = ("[MRN]", "[PHONE]", "[EMAIL]") if policy == "redact" else ("{{mrn}}", "{{phone}}", "{{email}}")
-    assert [turn.text for turn in outcome.source.turns] == [
+    assert [turn.text for turn in outcome.turns] == [
         f"Your record, MRN: {mrn}, is open. Call {phone} with questions.",
         f"Call {phone}, and write to {email}, {{{{patient_first_name}}}} said.",
         f"MRN: {mrn} it is.",
@@ -93,8 +93,8 @@ def test_a_replaced_leak_is_filled_like_any_other_and_takes_no_number_that_is_ta
     written = leaking("Call {{phone}} or 415-555-0134.", "Or {{phone_3}}, or 415-555-0177, or 415-555-0134?")
     outcome = run_checks(checks(policy="surrogate"), written)
     assert isinstance(outcome, Encounter)
-    assert outcome.source.turns[0].text == "Call {{phone}} or {{phone_2}}."
-    assert outcome.source.turns[1].text == "Or {{phone_3}}, or {{phone_4}}, or {{phone_2}}?"
+    assert outcome.turns[0].text == "Call {{phone}} or {{phone_2}}."
+    assert outcome.turns[1].text == "Or {{phone_3}}, or {{phone_4}}, or {{phone_2}}?"
     filled = fill(outcome, "surrogate")
     assert "{{" not in filled.source.text
     assert len({filled.source.text[found.start : found.end] for found in filled.identifiers}) == 4

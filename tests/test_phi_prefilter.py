@@ -102,7 +102,7 @@ def simulated(count: int) -> Iterator[str]:
     simulator = Simulator(pack, task)
     for index in range(count):
         encounter = simulator.encounter(sample_scenario(pack, 11, index))
-        yield from (turn.text for turn in encounter.source.turns)
+        yield from (turn.text for turn in encounter.turns)
         yield from (text for _, text in strings(encounter.target, frozenset()))
 
 

@@ -112,13 +112,13 @@ def test_each_placeholder_is_left_as_it_is(name: str) -> None:
 
 def test_the_rates_are_those_that_were_measured() -> None:
     seen = encounters("endocrinology", 150, seed=8, style="asr")
-    turns = [turn.text for encounter in seen for turn in encounter.source.turns]
+    turns = [turn.text for encounter in seen for turn in encounter.turns]
     words = [word for text in turns for word in text.split()]
     unmarked = [e for e in seen if not any(word[-1] in ".,?" and len(word) > 1 for word in e.source.text.split())]
     assert len(unmarked) / len(seen) == pytest.approx(recognition().recognisers["bare"].share, abs=0.08)
     assert not recognition().fillers.intersection(words)
     assert all(text == text.lower() for text in turns)
-    bare = [turn.text.split() for encounter in unmarked for turn in encounter.source.turns]
+    bare = [turn.text.split() for encounter in unmarked for turn in encounter.turns]
     twice = sum(a == b and a in recognition().repeated for turn in bare for a, b in pairwise(turn))
     assert 0.009 < twice / sum(map(len, bare)) < 0.018
 
@@ -131,7 +131,7 @@ def test_a_run_that_asks_for_nothing_has_its_transcripts_as_they_were_written() 
 def test_what_is_published_is_in_lower_case_where_placeholders_stood() -> None:
     for encounter in encounters("endocrinology", 20, seed=8, style="asr"):
         filled = fill(encounter, "surrogate")
-        assert all(turn.text == turn.text.lower() for turn in filled.source.turns)
+        assert all(said == said.lower() for said in filled.source.passages)
         for one in filled.identifiers:
             if one.field == "source":
                 assert filled.source.text[one.start : one.end].strip() == filled.source.text[one.start : one.end]

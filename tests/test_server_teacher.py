@@ -40,7 +40,7 @@ def test_encounters_hold_whatever_the_server_can_do(decoding: str) -> None:
         assert isinstance(encounter, Encounter), encounter
         assert (encounter.index, encounter.attempts, encounter.task) == (i, 1, "note")
         assert (encounter.teacher.name, encounter.teacher.model) == ("server", "fake-1")
-        assert len(encounter.source.turns) >= 4
+        assert len(encounter.turns) >= 4
         assert NOTE.is_valid(encounter.target)
         assert encounter.usage.prompt_tokens > 0
     assert len({encounter.model_dump_json() for encounter in written}) == 10

@@ -65,7 +65,7 @@ def encounters(count: int) -> tuple[Encounter, ...]:
 
 def spoken(encounter: Encounter) -> str:
     """Return all that was said, in lower case."""
-    return " ".join(turn.text for turn in encounter.source.turns).lower()
+    return " ".join(turn.text for turn in encounter.turns).lower()
 
 
 def hears(text: str, phrases: Sequence[str]) -> bool:
@@ -182,7 +182,7 @@ def phrases_of(pack: Pack, scenario: Scenario) -> set[str]:
 
 def templates(pack: Pack, encounter: Encounter) -> set[str]:
     """Return the sentences of an encounter of four words and more, with numbers and the pack's phrases masked."""
-    text = "\n".join(turn.text for turn in encounter.source.turns).lower()
+    text = "\n".join(turn.text for turn in encounter.turns).lower()
     text = re.sub(r"(?:(?:dr|ms|mr|mrs)\. |doctor |miss )?\{\{\w+\}\}", "X", text)
     for phrase in sorted(phrases_of(pack, encounter.scenario), key=len, reverse=True):
         text = re.sub(rf"\b{re.escape(phrase)}\b", "X", text) if len(phrase) < 6 else text.replace(phrase, "X")
@@ -242,7 +242,7 @@ def test_note_says_what_the_scenario_holds() -> None:
 
 def test_turns_are_clean() -> None:
     for encounter in encounters(300):
-        turns = encounter.source.turns
+        turns = encounter.turns
         assert turns[0].speaker == "doctor"
         assert all(one.speaker != two.speaker for one, two in pairwise(turns))
         text = encounter.source.text
@@ -306,7 +306,7 @@ def test_scenario_without_a_kind_of_fact_is_written(kind: str) -> None:
     for encounter in encounters(40):
         facts = tuple(fact for fact in encounter.scenario.facts if fact.kind != kind)
         written = teacher.encounter(encounter.scenario.model_copy(update={"facts": facts}))
-        assert all(turn.text for turn in written.source.turns)
+        assert all(turn.text for turn in written.turns)
         assert kind == "plan" or validator.is_valid(written.target)
 
 

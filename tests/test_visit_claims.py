@@ -150,7 +150,7 @@ def test_no_goal_is_laid_down_for_a_result_that_has_its_own(name: str) -> None:
     pack, seen = load_pack(name), 0
     those = [s for index in range(120) if _measures(s := sample_scenario(pack, 8, index), "hemoglobin A1c")]
     for encounter in encounters(name, those[:40]):
-        for turn in encounter.source.turns:
+        for turn in encounter.turns:
             for said in re.findall(r"(?:A1c|A1C|sugar average|average sugar)[^.]*\d[^.]*\.", turn.text):
                 seen += 1
                 assert "too high" not in said, said
@@ -175,7 +175,7 @@ def test_who_gets_a_drug_at_the_clinic_says_so_when_asked() -> None:
     those = [*scenarios("pulmonology", "asthma", "severe eosinophilic", 12000)][:60]
     asked = 0
     for encounter in encounters("pulmonology", those):
-        for one, other in pairwise(encounter.source.turns):
+        for one, other in pairwise(encounter.turns):
             if one.speaker == "doctor" and re.search(
                 r"(?:plan for|happens with|doing with|do about|as for|just) the medicines", one.text
             ):
@@ -190,7 +190,7 @@ def test_what_was_found_before_is_not_made_light_of(name: str) -> None:
     those = [s for index in range(80) if (s := sample_scenario(pack, 8, index)).visit == "new"]
     for encounter in encounters(name, those[:40]):
         complaint = next(fact for fact in encounter.scenario.facts if isinstance(fact, ComplaintFact))
-        text = " ".join(turn.text for turn in encounter.source.turns)
+        text = " ".join(turn.text for turn in encounter.turns)
         if complaint.name not in pack.symptoms:
             assert not re.search(r"maybe it's nothing|probably silly|so here I am, you know", text, re.IGNORECASE)
 

@@ -46,6 +46,6 @@ def test_labs_with_a_goal_are_spoken_of_by_the_goal(specialty: str) -> None:
         goals = pack.conditions[scenario.condition].presentations[scenario.presentation].goals
         if goals:
             seen += 1
-            said = " ".join(turn.text for turn in encounter.source.turns if turn.speaker == "doctor")
+            said = " ".join(turn.text for turn in encounter.turns if turn.speaker == "doctor")
             assert any(words in said for words in _AT_GOAL), (encounter.id, said)
     assert seen

@@ -73,7 +73,7 @@ def test_nobody_is_called_to_the_table_where_nothing_is_examined() -> None:
     pack, opened = example(nothing), 0
     teacher = Simulator(pack, load_task("note"))
     for index in range(60):
-        text = " ".join(turn.text for turn in teacher.encounter(sample_scenario(pack, 3, index)).source.turns)
+        text = " ".join(teacher.encounter(sample_scenario(pack, 3, index)).source.passages)
         opened += bool(re.search(r"examine you|hop up|on the table|quick exam", text, re.IGNORECASE))
     assert opened < 60
 
@@ -131,7 +131,7 @@ def test_who_says_back_the_medicines_alone_was_asked_for_them_alone() -> None:
             steps = [f for f in encounter.scenario.facts if isinstance(f, PlanFact) and f.action != "follow-up"]
             if any(step.medication is None for step in steps):
                 seen += 1
-                assert not whole.search(" ".join(turn.text for turn in encounter.source.turns))
+                assert not whole.search(" ".join(turn.text for turn in encounter.turns))
     assert seen > 100
 
 
@@ -142,7 +142,7 @@ def test_a_diagnosis_is_put_into_other_words_for_who_asks() -> None:
         pack = load_pack("gastroenterology")
         scenario = encounter.scenario
         says = pack.conditions[scenario.condition].presentations[scenario.presentation].diagnosis.says
-        for turn in encounter.source.turns:
+        for turn in encounter.turns:
             if found := again.search(turn.text):
                 rest = turn.text[found.end() :]
                 said += any(rest.startswith(say) for say in says)
@@ -151,7 +151,7 @@ def test_a_diagnosis_is_put_into_other_words_for_who_asks() -> None:
 
 def test_what_can_be_counted_has_its_article() -> None:
     for encounter in visits("surgery", "long"):
-        text = " ".join(turn.text for turn in encounter.source.turns)
+        text = " ".join(turn.text for turn in encounter.turns)
         assert not re.search(r"(?:because of|came in with|in is|told me about) (?:lump|bulge|rash|cough)\b", text)
 
 

@@ -51,7 +51,7 @@ def _visits(specialty: str, length: Length) -> Iterator[Encounter]:
 
 
 def heard(encounter: Encounter) -> str:
-    return " ".join(turn.text for turn in encounter.source.turns if turn.speaker == "patient")
+    return " ".join(turn.text for turn in encounter.turns if turn.speaker == "patient")
 
 
 @pytest.mark.parametrize("specialty", _PACKS)
@@ -80,7 +80,7 @@ def test_who_was_sent_does_not_say_that_nobody_told_him_to(specialty: str) -> No
 def test_a_refill_that_is_needed_is_answered() -> None:
     needed = 0
     for encounter in (encounter for specialty in _PACKS for encounter in visits(specialty, "long")):
-        turns = encounter.source.turns
+        turns = encounter.turns
         for turn, reply in pairwise(turns):
             if turn.speaker == "patient" and _NEEDED.search(turn.text):
                 needed += 1

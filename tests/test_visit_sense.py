@@ -39,12 +39,12 @@ def _visits(pack: Pack, count: int) -> Iterator[Encounter]:
 
 
 def heard(encounter: Encounter) -> str:
-    return " ".join(turn.text for turn in encounter.source.turns)
+    return " ".join(turn.text for turn in encounter.turns)
 
 
 def replies(encounter: Encounter, asked: str) -> list[str]:
     """Return what was answered to turns of the doctor's that hold a phrase."""
-    turns = encounter.source.turns
+    turns = encounter.turns
     return [turns[i + 1].text for i, turn in enumerate(turns[:-1]) if turn.speaker == "doctor" and asked in turn.text]
 
 
@@ -148,7 +148,7 @@ def test_grave_questions_are_asked_alone_and_answered_plainly() -> None:
         others = {ask for fact in facts if fact.name not in grave for ask in pack.symptoms[fact.name].asks}
         for fact in facts:
             for ask in grave[fact.name].asks if fact.name in grave else ():
-                turns = [turn.text for turn in encounter.source.turns if ask in turn.text and turn.speaker == "doctor"]
+                turns = [turn.text for turn in encounter.turns if ask in turn.text and turn.speaker == "doctor"]
                 for turn in turns:
                     seen += 1
                     question = re.split(r"(?<=[.?!]) ", turn)[-1]
@@ -183,7 +183,7 @@ def test_where_memory_fails_the_patient_reads_from_a_list() -> None:
     for encounter in _visits(example(forgetful), 60):
         text = heard(encounter)
         assert re.search(r"my daughter", text, re.I)
-        said = " ".join(turn.text for turn in encounter.source.turns if turn.speaker == "patient")
+        said = " ".join(turn.text for turn in encounter.turns if turn.speaker == "patient")
         assert not re.search(r"no, wait|Actually no", said)
         assert not re.search(r"in your own words (what|so)", text)
     own = [heard(encounter) for encounter in _visits(example(), 60)]
@@ -246,7 +246,7 @@ def test_a_change_of_frequency_alone_names_both() -> None:
 def test_a_plan_is_not_said_back_word_for_word() -> None:
     pack, seen = load_pack("radiology"), 0
     for encounter in visits("radiology"):
-        turns = encounter.source.turns
+        turns = encounter.turns
         texts = [fact.text for fact in encounter.scenario.facts if isinstance(fact, PlanFact)]
         says = [say.lower() for text in texts for say in pack.plan_says.get(text, ())]
         seen += len(says)
@@ -308,7 +308,5 @@ def test_births_are_asked_about() -> None:
     for encounter in visits("gynaecology"):
         births = {"two vaginal deliveries", "no prior pregnancies"}
         facts = {fact.name for fact in encounter.scenario.facts if fact.kind == "history"}
-        asked = re.search(
-            r"pregnan|child|birth", " ".join(t.text for t in encounter.source.turns if t.speaker == "doctor")
-        )
+        asked = re.search(r"pregnan|child|birth", " ".join(t.text for t in encounter.turns if t.speaker == "doctor"))
         assert not facts & births or asked

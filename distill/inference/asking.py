@@ -25,7 +25,7 @@ def messages(ask: Ask, task: str, item: BenchmarkItem) -> list[Message]:
     found = load_task(task)
     schema = {key: value for key, value in load_schema(found.schema_name).items() if key not in _HIDDEN}
     system = _rendered(f"{found.prompts}/target.system.md.j2", schema=canonical_json(schema), codes=[])
-    user = _rendered(f"{found.prompts}/target.user.md.j2", transcript=source)
+    user = _rendered(f"{found.prompts}/target.user.md.j2", transcript=source, source=source)
     return [{"role": "system", "content": system}, {"role": "user", "content": user}]
 
 

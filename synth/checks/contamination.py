@@ -159,7 +159,7 @@ class ContaminationCheck:
 
     def __call__(self, encounter: Encounter) -> Encounter | Rejection:
         """Return the encounter with its overlap, or its rejection."""
-        source = "\n".join(turn.text for turn in encounter.source.turns)
+        source = "\n".join(encounter.source.passages)
         target = "\n".join(strings_of(encounter.target).values())
         most, nearest = 0, (0.0, self._index.labels[0])
         parts: tuple[tuple[Part, str], ...] = (("source", source), ("target", target))

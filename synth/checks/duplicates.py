@@ -132,7 +132,7 @@ def _documents(run: Hashes, grams: Hashes) -> NDArray[np.int64]:
 
 def fact_ngrams(encounter: Encounter, n: int) -> Hashes:
     """Return the distinct n-grams of an encounter's source that hold a number or a word of its facts, sorted."""
-    said = words("\n".join(turn.text for turn in encounter.source.turns))
+    said = words("\n".join(encounter.source.passages))
     telling = fact_words(encounter.scenario) | _list("numbers")
     marked = np.array([word in telling or word[0].isdigit() for word in said], dtype=np.bool_)
     return np.unique(ngrams(word_hashes(said), n)[touched(marked, n)])

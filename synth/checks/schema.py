@@ -1,4 +1,4 @@
-"""The contract check: rejects a target that breaks its task's JSON Schema, and a source that is no dialogue."""
+"""The contract check: rejects a target that breaks its task's JSON Schema, and a source that says nothing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pydantic import JsonValue
 from synth.assets import load_schema
 from synth.catalog import Task
 from synth.checks.base import reject
-from synth.records import Encounter, JsonObject, Rejection, Transcript
+from synth.records import Encounter, JsonObject, Rejection, Source, Transcript
 
 
 def _pattern(
@@ -132,14 +132,20 @@ def is_unicode(text: str) -> bool:
     return True
 
 
-def is_dialogue(source: Transcript) -> bool:
-    """Return whether both speakers say something."""
-    return len({turn.speaker for turn in source.turns if turn.text.strip()}) > 1
+def emptiness(source: Source) -> tuple[str, str] | None:
+    """Return reason and detail where a transcript is no dialogue of two speakers, or a case has no document or an
+    empty one; None where there is something to read."""
+    if isinstance(source, Transcript):
+        speakers = {turn.speaker for turn in source.turns if turn.text.strip()}
+        return None if len(speakers) > 1 else ("no_dialogue", f"{len(source.turns)} turns, not of two speakers")
+    written = sum(bool(text.strip()) for text in source.passages)
+    whole = 0 < written == len(source.passages)
+    return None if whole else ("no_documents", f"{written} of {len(source.passages)} documents hold text")
 
 
 class SchemaCheck:
-    """Rejects a source that is no dialogue (``no_dialogue``) or no text (``not_unicode``), and a target that breaks its
-    contract (``not_valid_under_contract``)."""
+    """Rejects a source that says nothing (``no_dialogue``, ``no_documents``) or is no text (``not_unicode``), and a
+    target that breaks its contract (``not_valid_under_contract``)."""
 
     name = "schema"
 
@@ -148,11 +154,10 @@ class SchemaCheck:
 
     def __call__(self, encounter: Encounter) -> Encounter | Rejection:
         """Return the encounter unchanged, or its rejection."""
-        if not is_dialogue(encounter.source):
-            turns = len(encounter.source.turns)
-            return reject(encounter, self.name, "no_dialogue", f"{turns} turns, not of two speakers", part="source")
+        if (empty := emptiness(encounter.source)) is not None:
+            return reject(encounter, self.name, *empty, part="source")
         if not is_unicode(encounter.source.text):
-            detail = "the transcript holds a lone surrogate"
+            detail = "the source holds a lone surrogate"
             return reject(encounter, self.name, "not_unicode", detail, part="source")
         violation = first_violation(self._schema_name, encounter.target)
         if violation is not None:

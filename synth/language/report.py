@@ -89,5 +89,6 @@ def _encounters(run: Path) -> Iterator[Encounter]:
 
 
 def _item(encounter: Encounter) -> Item:
-    turns = tuple((turn.speaker, turn.text) for turn in encounter.source.turns)
+    turns: tuple[tuple[str, str], ...] = tuple((turn.speaker, turn.text) for turn in encounter.turns)
+    turns = turns or tuple(("", passage) for passage in encounter.source.passages)
     return Item(encounter.id, turns, render_prompt(load_task(encounter.task).renderer, target=encounter.target))

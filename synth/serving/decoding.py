@@ -10,6 +10,7 @@ hold.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -71,6 +72,26 @@ def turns_schema(turns: int = 160, characters: int = 1000) -> JsonObject:
         "additionalProperties": False,
         "required": ["turns"],
         "properties": {"turns": {"type": "array", "items": turn, "minItems": 2, "maxItems": turns}},
+    }
+
+
+def documents_schema(titles: Sequence[str], lines: int = 120, characters: int = 1000) -> JsonObject:
+    """Return the schema of a source as JSON: documents of these titles, each of at most so many lines of so many
+    characters."""
+    document: JsonObject = {
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["title", "lines"],
+        "properties": {
+            "title": {"enum": list(titles)},
+            "lines": {"type": "array", "items": text_schema(1, characters), "minItems": 1, "maxItems": lines},
+        },
+    }
+    return {
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["documents"],
+        "properties": {"documents": {"type": "array", "items": document, "minItems": 1, "maxItems": len(titles)}},
     }
 
 

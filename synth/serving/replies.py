@@ -1,20 +1,22 @@
-"""What a model said → turns or a JSON object; what cannot be read says why, and nothing is made up to fill a gap."""
+"""What a model said → turns, documents or a JSON object; what cannot be read says why, and no gap is filled."""
 
 from __future__ import annotations
 
 import json
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pydantic import JsonValue
 
-from synth.records import JsonObject, Transcript, Usage
+from synth.records import Document, Documents, JsonObject, Transcript, Usage
 
 _TAG = re.compile(r"[*_]*\[(doctor|patient)\]:?[*_]*:?", re.IGNORECASE)
 _NAME = re.compile(r"^[ \t]*[*_]*(doctor|patient)[*_]*:[*_]*", re.IGNORECASE | re.MULTILINE)
 _SURROGATE = re.compile(r"\\u[dD]")
 """What an escape of half a character begins with."""
+_HEADING = re.compile(r"[ \t]*#{1,3}[ \t]+")
 _FENCE = re.compile(r"```[a-z]*[ \t]*\n(.*?)\n?```", re.DOTALL)
 
 
@@ -92,6 +94,52 @@ def read_turns(text: str) -> Transcript:
         if isinstance(speaker, str) and isinstance(words, str):
             said.append((speaker, words))
     return _transcript(said)
+
+
+def read_documents(text: str, titles: Sequence[str]) -> Documents:
+    """Return the documents in a text, each under a Markdown heading with one of the titles; a text without any of them
+    is the one document, where one is asked for.
+
+    Raises UnusableReply: ``no_documents``.
+    """
+    fenced = _FENCE.fullmatch(text.strip())
+    known = {title.casefold(): title for title in titles}
+    found: list[tuple[str, list[str]]] = []
+    for line in (fenced[1] if fenced else text).splitlines():
+        title = known.get(_HEADING.sub("", line).strip(" *:").casefold()) if _HEADING.match(line) else None
+        if title is not None:
+            found.append((title, []))
+        elif found:
+            found[-1][1].append(line.rstrip())
+        elif line.strip() and len(titles) == 1:
+            found.append((titles[0], [line.rstrip()]))
+    return _documents(found)
+
+
+def read_document_lines(text: str) -> Documents:
+    """Return the documents in a JSON text under ``decoding.documents_schema``.
+
+    Raises UnusableReply: ``not_json``, ``not_an_object``, ``no_documents``.
+    """
+    documents = read_object(text).get("documents")
+    found: list[tuple[str, list[str]]] = []
+    for document in documents if isinstance(documents, list) else []:
+        if not isinstance(document, dict):
+            continue
+        title, lines = document.get("title"), document.get("lines")
+        if isinstance(title, str) and isinstance(lines, list):
+            found.append((title, [line for line in lines if isinstance(line, str)]))
+    return _documents(found)
+
+
+def _documents(found: Sequence[tuple[str, list[str]]]) -> Documents:
+    """Return the documents that hold text, blank lines around it left out."""
+    documents = tuple(
+        Document(title=title, text=text) for title, lines in found if (text := "\n".join(lines).strip("\n ")).strip()
+    )
+    if not documents:
+        raise UnusableReply("no_documents", "no document under one of the titles that were asked for")
+    return Documents(documents=documents)
 
 
 def read_object(text: str) -> JsonObject:

@@ -20,8 +20,8 @@ from synth.records import (
     RejectedTarget,
     Rejection,
     Scenario,
+    Source,
     TeacherIdentity,
-    Transcript,
     Usage,
 )
 
@@ -31,7 +31,7 @@ class Candidate:
     """One scenario on its way to an encounter: what is written so far, what it has cost, what went wrong last."""
 
     scenario: Scenario
-    source: Transcript | None = None
+    source: Source | None = None
     """Kept while only the target has to be written again."""
     failure: Rejection | None = None
     """Why the last attempt came to nothing; the next one at the same part is told."""

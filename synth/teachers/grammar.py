@@ -8,7 +8,7 @@ rule gives each of its lines once before it gives any of them again, so that a s
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -180,6 +180,12 @@ class _Parser:
             if self._text[self._at] == "}":
                 self._at += 1
                 return _choose(options)
+
+
+@lru_cache(maxsize=1 << 12)
+def line(text: str) -> Callable[[Expansion], str]:
+    """Return what writes one line without rules: its choices and slots; ValueError where it does not parse."""
+    return _Parser({}).line(text)
 
 
 def _node(parts: Sequence[str | _Node]) -> _Node:

@@ -49,13 +49,16 @@ class ServerJudge:
 
     def __init__(self, client: ChatClient, task: Task, pack: Pack, seed: int, judge: JudgeConfig, *, own: bool) -> None:
         """``own`` says whether the client is the teacher's, who closes it and whose traffic it is."""
-        self.chat = ConstrainedChat(client, {_SCHEMA: decoding_schema(load_schema(task.judgement))})
+        if task.judgement is None:
+            raise ValueError(f"task {task.name} has no rubric")
+        self._contract = load_schema(task.judgement)
+        self.chat = ConstrainedChat(client, {_SCHEMA: decoding_schema(self._contract)})
         self._task = task
         self._pack = pack
         self._seed = seed
         self._judge = judge
         self._own = own
-        self._valid = jsonschema_rs.validator_for(load_schema(task.judgement))
+        self._valid = jsonschema_rs.validator_for(self._contract)
         self._system = cache(self._rendered_system)
 
     @property
@@ -162,9 +165,7 @@ class ServerJudge:
         return Scores.model_validate(found)  # JSON has one kind of number: 5.0 is 5 under the contract and here
 
     def _rendered_system(self) -> str:
-        return render_prompt(
-            f"{self._task.prompts}/judge/system.md.j2", schema=shown(load_schema(self._task.judgement))
-        )
+        return render_prompt(f"{self._task.prompts}/judge/system.md.j2", schema=shown(self._contract))
 
 
 def agreed(scores: tuple[Scores, ...]) -> dict[Dimension, Agreed]:

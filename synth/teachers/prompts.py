@@ -14,14 +14,13 @@ from synth.assets import canonical_json, load_schema, render_prompt
 from synth.catalog import Task
 from synth.identities import spoken
 from synth.packs import Pack
-from synth.records import Fact, JsonObject, Part, PatientFact, Rejection, Scenario, Transcript
+from synth.records import KINDS, Fact, JsonObject, Part, PatientFact, Rejection, Scenario, Source
 from synth.teachers.note import aged, person
 
 
 def facts_by_kind(facts: tuple[Fact, ...]) -> dict[str, list[Fact]]:
     """Return the facts of a scenario by kind, with every kind there."""
-    kinds = ("patient", "complaint", "symptom", "history", "medication", "vital", "finding", "lab", "study")
-    groups: dict[str, list[Fact]] = {kind: [] for kind in (*kinds, "diagnosis", "plan")}
+    groups: dict[str, list[Fact]] = {kind: [] for kind in KINDS}
     for fact in facts:
         groups[fact.kind].append(fact)
     return groups
@@ -64,14 +63,17 @@ class Prompts:
         )
         return messages(self._system("source", constrained), user, self._again("source", failure))
 
-    def target(self, source: Transcript, failure: Rejection | None = None) -> JsonValue:
-        """Return the messages that ask for the target of a source."""
-        user = self._render("target.user", transcript=source.text)
+    def target(self, source: Source, failure: Rejection | None = None, facts: tuple[Fact, ...] = ()) -> JsonValue:
+        """Return the messages that ask for the target of a source. A template may read the facts, too, where what is
+        asked for does not follow from the source alone."""
+        known = facts_by_kind(facts)
+        user = self._render("target.user", transcript=source.text, source=source.text, facts=known)
         return messages(self._system("target", False), user, self._again("target", failure))
 
     def _rendered_system(self, part: Part, constrained: bool) -> str:
         if part == "source":
-            return self._render("source.system", constrained=constrained, placeholders=spoken())
+            titles = self._task.documents
+            return self._render("source.system", constrained=constrained, placeholders=spoken(), titles=titles)
         contract = load_schema(self._task.schema_name)
         return self._render("target.system", schema=shown(contract), codes=problem_codes(self._pack))
 
@@ -82,7 +84,8 @@ class Prompts:
         return self._render("retry", part=part, reason=failure.reason, detail=failure.detail)
 
     def _render(self, name: str, **values: object) -> str:
-        return rendered(f"{self._task.prompts}/{name}.md.j2", **values)
+        own = self._task.source_prompts if name.startswith("source.") else None
+        return rendered(f"{own or self._task.prompts}/{name}.md.j2", **values)
 
 
 def rendered(name: str, **values: object) -> str:

@@ -17,15 +17,24 @@ from synth.catalog import Task
 from synth.clock import Traffic
 from synth.errors import UserError
 from synth.packs import Pack
-from synth.records import Encounter, JsonObject, Part, Rejection, TeacherIdentity, Transcript
+from synth.records import Encounter, JsonObject, Part, Rejection, Source, TeacherIdentity
 from synth.serving.chat import ChatClient
 from synth.serving.constrained import ConstrainedChat
-from synth.serving.decoding import decoding_schema, turns_schema
+from synth.serving.decoding import decoding_schema, documents_schema, turns_schema
 from synth.serving.endpoint import Refused
-from synth.serving.replies import UnusableReply, finished, read_lines, read_object, read_turns
+from synth.serving.replies import (
+    UnusableReply,
+    finished,
+    read_document_lines,
+    read_documents,
+    read_lines,
+    read_object,
+    read_turns,
+)
 from synth.teachers.base import Candidate, TeacherRequest
 from synth.teachers.clients import client_for
 from synth.teachers.prompts import Prompts
+from synth.teachers.templates import Templates
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +76,11 @@ class ServerTeacher:
         self._task = task
         self._sampling = sampling
         self._stop = stop
-        schemas = {"source": turns_schema(), "target": decoding_schema(load_schema(task.schema_name))}
+        self._writer = Templates(task, pack)
+        schemas = {"target": decoding_schema(load_schema(task.schema_name))}
+        if task.source_by == "teacher":
+            transcript = task.source_kind == "transcript"
+            schemas["source"] = turns_schema() if transcript else documents_schema(task.documents)
         self._chat = ConstrainedChat(client, schemas)
         self._identity = TeacherIdentity(name=name, model=model or client.model, revision=revision)
 
@@ -126,13 +139,16 @@ class ServerTeacher:
         """
         part: Part = "source"
         try:
-            if candidate.source is None:
+            if candidate.source is None and self._task.source_by == "template":
+                candidate.source = self._writer.source(candidate.scenario)
+                candidate.attempts["source"] = self._sampling.attempts  # it would be the same again
+            elif candidate.source is None:
                 messages = self.prompts.source(
                     candidate.scenario, constrained=self.constrained, failure=candidate.failure
                 )
                 candidate.source = self._read_source(await self._reply(candidate, part, messages))
             part = "target"
-            messages = self.prompts.target(candidate.source, candidate.failure)
+            messages = self.prompts.target(candidate.source, candidate.failure, candidate.scenario.facts)
             target = read_object(await self._reply(candidate, part, messages))
         except UnusableReply as unusable:
             return candidate.rejection(part, unusable.reason, unusable.detail)
@@ -140,7 +156,8 @@ class ServerTeacher:
             # A transcript may outgrow the context; a source prompt that does is the fault of the settings.
             if part == "source" or not refusal.too_long:
                 raise
-            return candidate.rejection(part, "too_long", "the transcript does not fit the model's context", "source")
+            detail = f"the {self._task.nouns[0]} does not fit the model's context"
+            return candidate.rejection(part, "too_long", detail, "source")
         return candidate.encounter(self._task, target, self._identity)
 
     async def _reply(self, candidate: Candidate, part: Part, messages: JsonValue) -> str:
@@ -159,7 +176,9 @@ class ServerTeacher:
         candidate.last_reply = reply.text
         return finished(reply)
 
-    def _read_source(self, text: str) -> Transcript:
+    def _read_source(self, text: str) -> Source:
+        if self._task.source_kind == "documents":
+            return read_document_lines(text) if self.constrained else read_documents(text, self._task.documents)
         return read_turns(text) if self.constrained else read_lines(text)
 
 

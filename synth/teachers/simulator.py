@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from synth.catalog import Task
 from synth.clock import Traffic
 from synth.draws import Draws
 from synth.packs import Pack
 from synth.packs.voice import voiced
-from synth.records import Encounter, Scenario, Sex, TeacherIdentity, Transcript, Usage
+from synth.records import Encounter, JsonObject, Scenario, Sex, Source, TeacherIdentity, Transcript, Usage
 from synth.teachers.base import Candidate
 from synth.teachers.chart import read_chart
 from synth.teachers.dialogue import Dialogue
 from synth.teachers.grammar import Expansion, load_grammar
 from synth.teachers.note import write_note
+from synth.teachers.templates import Templates
 
 
 class Simulator:
@@ -24,6 +27,7 @@ class Simulator:
     def __init__(self, pack: Pack, task: Task) -> None:
         self._packs: dict[Sex, Pack] = {"female": voiced(pack, "female"), "male": voiced(pack, "male")}
         self._task = task
+        self._templates = Templates(task, pack)
         self._grammar = load_grammar(task.simulator if pack.voice == "patient" else pack.voice)
         self._identity = TeacherIdentity(name="simulator", model=None, revision=self._grammar.revision)
 
@@ -37,17 +41,27 @@ class Simulator:
         chart = read_chart(scenario)
         state = Expansion(Draws("simulator", scenario.id))
         pack = self._packs[chart.patient.sex]
+        if self._task.source_kind == "documents":
+            return self._made(scenario, self._templates.source(scenario, simulated=self._task.source_by == "teacher"))
         turns = Dialogue(pack, self._grammar, chart, scenario, state).turns()
         length = scenario.manner.length if scenario.manner is not None else "usual"
         symptom = pack.symptoms.get(chart.complaint.name)
         occasion = symptom is None or (symptom.once and chart.complaint.duration is not None)
+
+        def note() -> JsonObject:
+            return write_note(chart, occasion, self._grammar, state, length)
+
+        return self._made(scenario, Transcript(turns=turns), note)
+
+    def _made(self, scenario: Scenario, source: Source, note: Callable[[], JsonObject] | None = None) -> Encounter:
+        own = note() if self._task.simulated == "chart" and note is not None else None
         return Encounter(
             id=scenario.id,
             index=scenario.index,
             task=self._task.name,
             scenario=scenario,
-            source=Transcript(turns=turns),
-            target=write_note(chart, occasion, self._grammar, state, length),
+            source=source,
+            target=self._templates.target(scenario, note) if own is None else own,
             teacher=self._identity,
             attempts=1,
             usage=Usage(),

@@ -29,7 +29,7 @@ class Bank:
         self._by_transcript: dict[bytes, int] = {}
         for i in range(size):
             encounter = simulator.encounter(sample_scenario(loaded, _SEED, i))
-            turns = canonical_json({"turns": [turn.model_dump() for turn in encounter.source.turns]})
+            turns = canonical_json({"turns": [turn.model_dump() for turn in encounter.turns]})
             lines, note = encounter.source.text, canonical_json(encounter.target)
             self._by_transcript.setdefault(_key(json.dumps(lines, ensure_ascii=False).encode(), 1), i)
             self._answers.append(

@@ -4,15 +4,16 @@ target says what its source does not."""
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 
-from synth.catalog import Task
+from synth.catalog import Carried, Task
 from synth.checks.base import reject
 from synth.checks.faithfulness.examination import examine
 from synth.checks.faithfulness.findings import KINDS, FactVerdict, Faithfulness, Reached
 from synth.config import FaithfulnessConfig, RunConfig
 from synth.records import Encounter, Part, Rejection
 
+_ALL = Carried()
 _NAMED = 3
 """The most findings that a detail names; the rest is counted."""
 _QUOTED = 80
@@ -25,38 +26,38 @@ class FaithfulnessCheck:
 
     name = "faithfulness"
 
-    def __init__(self, task: Task, config: RunConfig | None = None) -> None:  # noqa: ARG002  every check is made of both
+    def __init__(self, task: Task, config: RunConfig | None = None) -> None:
+        self._task = task
         self._settings = config.faithfulness if config is not None else FaithfulnessConfig()
 
     def __call__(self, encounter: Encounter) -> Encounter | Rejection:
         """Return the encounter unchanged, or its rejection."""
         found = examine(encounter)
-        first = next(violations(found, self._settings), None)
+        first = next(violations(found, self._settings, self._task.carried), None)
         if first is None:
             return encounter
         reason, detail, part = first
         return reject(encounter, self.name, reason, detail, part=part)
 
 
-def violations(found: Faithfulness, settings: FaithfulnessConfig) -> Iterator[tuple[str, str, Part]]:
-    """Yield reason, detail and part at fault of all that the settings do not let pass, the source's first: a target
-    cannot be true to a source that is not."""
-    sides: tuple[tuple[Part, Callable[[FactVerdict], Reached], float], ...] = (
-        ("source", lambda fact: fact.source, settings.source),
-        ("target", lambda fact: fact.target, settings.target),
+def violations(
+    found: Faithfulness, settings: FaithfulnessConfig, carried: Carried = _ALL
+) -> Iterator[tuple[str, str, Part]]:
+    """Yield reason, detail and part at fault of all that the settings do not let pass among the kinds of facts
+    that each side carries, the source's first: a target cannot be true to a source that is not."""
+    sides: tuple[tuple[Part, Callable[[FactVerdict], Reached], float, tuple[str, ...]], ...] = (
+        ("source", lambda fact: fact.source, settings.source, carried.source),
+        ("target", lambda fact: fact.target, settings.target, carried.target),
     )
-    for part, side, least in sides:
-        against = [fact for fact in found.facts if side(fact).verdict == "contradicted"]
+    for part, side, least, kinds in sides:
+        facts = [fact for fact in found.facts if not kinds or of_kind(fact.kind, kinds)]
+        against = [fact for fact in facts if side(fact).verdict == "contradicted"]
         if len(against) > settings.contradicted:
             told = [f"{fact.text} ({side(fact).why})" for fact in against]
             yield "contradicted_fact", f"the {part} contradicts {_listed(told)}", part
-        missing = [fact for fact in found.facts if side(fact).verdict == "missing"]
-        needed = [
-            fact
-            for fact in missing
-            if fact.kind in settings.required or fact.kind.partition("/")[0] in settings.required
-        ]
-        too_few = len(found.facts) - len(missing) < least * len(found.facts)
+        missing = [fact for fact in facts if side(fact).verdict == "missing"]
+        needed = [fact for fact in missing if of_kind(fact.kind, settings.required)]
+        too_few = len(facts) - len(missing) < least * len(facts)
         if needed or too_few:
             told = [f"{fact.kind} {fact.text}" for fact in (needed or missing)]
             yield "missing_fact", f"the {part} lacks {_listed(told)}", part
@@ -65,7 +66,12 @@ def violations(found: Faithfulness, settings: FaithfulnessConfig) -> Iterator[tu
         most = settings.invented.get(kind, 0)
         if most is not None and counts[kind] > most:
             told = [one.text for one in found.invented if one.kind == kind]
-            yield f"invented_{kind}", f"the transcript does not back {_listed(told)}", "target"
+            yield f"invented_{kind}", f"the source does not back {_listed(told)}", "target"
+
+
+def of_kind(kind: str, kinds: Container[str]) -> bool:
+    """Return whether a kind of fact, such as ``history/family``, is among some kinds, by itself or as a ``history``."""
+    return kind in kinds or kind.partition("/")[0] in kinds
 
 
 def _listed(items: list[str]) -> str:

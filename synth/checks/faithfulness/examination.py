@@ -17,6 +17,7 @@ from synth.config import InventedKind
 from synth.packs import pack_names
 from synth.records import (
     DiagnosisFact,
+    Documents,
     Encounter,
     Fact,
     FindingFact,
@@ -24,6 +25,7 @@ from synth.records import (
     JsonObject,
     PlanFact,
     Scenario,
+    Source,
     StudyFact,
     Transcript,
 )
@@ -34,9 +36,7 @@ def examine(encounter: Encounter) -> Faithfulness:
     return examine_target(encounter.source, encounter.target, encounter.scenario)
 
 
-def examine_target(
-    source: Transcript | str, target: JsonObject | str, scenario: Scenario | None = None
-) -> Faithfulness:
+def examine_target(source: Source | str, target: JsonObject | str, scenario: Scenario | None = None) -> Faithfulness:
     """Return the examination of a target, or of a text, against its source.
 
     Without a scenario there are no facts, and the source is the only reference; the lexicon is then that of all
@@ -48,7 +48,7 @@ def examine_target(
 class Examination:
     """A source that is read once, for all the targets that are held against it."""
 
-    def __init__(self, source: Transcript | str, scenario: Scenario | None = None) -> None:
+    def __init__(self, source: Source | str, scenario: Scenario | None = None) -> None:
         self._lexicon = lexicon_of(scenario)
         self._heard = View(source_lines(source), self._lexicon)
         self._facts = scenario.facts if scenario is not None else ()
@@ -100,10 +100,12 @@ def _terms(facts: Iterable[Fact]) -> Iterator[str]:
                 pass
 
 
-def source_lines(source: Transcript | str) -> list[Line]:
+def source_lines(source: Source | str) -> list[Line]:
     """Return the turns of a source; a text's lines, with the speaker that stands in brackets before them."""
     if isinstance(source, Transcript):
         return [Line(turn.text, turn.speaker) for turn in source.turns]
+    if isinstance(source, Documents):
+        return [Line(text) for passage in source.passages for text in passage.splitlines() if text.strip()]
     lines: list[Line] = []
     for text in source.splitlines():
         speaker, bracket, said = text.partition("]")

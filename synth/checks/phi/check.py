@@ -16,7 +16,7 @@ from synth.checks.identities import strays
 from synth.checks.phi.scanner import scanner
 from synth.checks.schema import first_violation
 from synth.config import PhiConfig, RunConfig
-from synth.fields import SOURCE, Span, lines_of, spliced, with_strings, with_words
+from synth.fields import SOURCE, Span, spliced, with_strings
 from synth.identities import MOST, catalogue, kind_of, mark_of, marks, number_of, stand_in, tag_for
 from synth.ledger import QUARANTINED
 from synth.records import Encounter, HandledFinding, JsonObject, Part, PhiFinding, Rejection
@@ -65,7 +65,7 @@ class PhiCheck:
     def _cleaned(self, encounter: Encounter, texts: dict[str, str], findings: Sequence[PhiFinding]) -> Encounter | None:
         """Return the encounter without what was found; None where that is a key, a speaker tag, several lines, or no
         identifier but a text that could not be read."""
-        lines = lines_of(encounter.source)
+        lines = encounter.source.spans
         in_lines: list[list[Span]] = [[] for _ in lines]
         in_strings: dict[str, list[Span]] = {}
         handled: list[HandledFinding] = []
@@ -88,11 +88,12 @@ class PhiCheck:
             handled.append(
                 HandledFinding.model_validate(finding.model_dump() | {"action": action, "replacement": replacement})
             )
-        words = [spliced(turn.text, spans)[0] for turn, spans in zip(encounter.source.turns, in_lines, strict=True)]
+        passages = encounter.source.passages
+        words = [spliced(text, spans)[0] for text, spans in zip(passages, in_lines, strict=True)]
         changed = {field: spliced(texts[field], spans)[0] for field, spans in in_strings.items()}
         return encounter.model_copy(
             update={
-                "source": with_words(encounter.source, words),
+                "source": encounter.source.saying(words),
                 "target": with_strings(encounter.target, changed),
                 "findings": tuple(handled),
             }
