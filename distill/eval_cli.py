@@ -4,9 +4,11 @@ worth."""
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -18,11 +20,46 @@ if TYPE_CHECKING:
 
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 _EXISTING = click.Path(path_type=Path, file_okay=False, exists=True)
-F = TypeVar("F", bound=Callable[..., None])
 
 
-def _metric_options(command: F) -> F:
-    """Add what says which metrics are scored, and with what."""
+@dataclass(frozen=True, slots=True)
+class Marking:
+    """How predictions are scored, as the flags say it."""
+
+    metrics: Sequence[str] | None
+    """None for the benchmark's own."""
+    settings: MetricSettings
+    workers: int | None
+    """Processes that score; None leaves their number to the machine."""
+
+
+def _metric_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Return a command with the flags of what is scored and with what; it takes them as one ``marking``."""
+
+    @wraps(command)
+    def marked(
+        *,
+        metrics: str | None,
+        bertscore_model: str | None,
+        bertscore_layer: int | None,
+        bleurt_model: str | None,
+        quickumls: Path | None,
+        by_division: bool,
+        workers: int | None,
+        **others: object,
+    ) -> None:
+        from distill.metrics.base import BERTSCORE_MODEL, BLEURT_MODEL, MetricSettings
+
+        settings = MetricSettings(
+            bertscore_model=bertscore_model or BERTSCORE_MODEL,
+            bertscore_layer=bertscore_layer,
+            bleurt_model=bleurt_model or BLEURT_MODEL,
+            quickumls=quickumls,
+            by_division=by_division,
+        )
+        names = None if metrics is None else [name.strip() for name in metrics.split(",") if name.strip()]
+        command(marking=Marking(names, settings, workers), **others)
+
     for option in reversed(
         (
             click.option("--metrics", help="Names with commas, such as rouge,bertscore [the benchmark's own]."),
@@ -34,30 +71,8 @@ def _metric_options(command: F) -> F:
             click.option("--workers", type=click.IntRange(min=1), help="Processes that score [one a core, at most 8]."),
         )
     ):
-        command = option(command)
-    return command
-
-
-def _metric_settings(
-    bertscore_model: str | None,
-    bertscore_layer: int | None,
-    bleurt_model: str | None,
-    quickumls: Path | None,
-    by_division: bool,
-) -> MetricSettings:
-    from distill.metrics.base import BERTSCORE_MODEL, BLEURT_MODEL, MetricSettings
-
-    return MetricSettings(
-        bertscore_model=bertscore_model or BERTSCORE_MODEL,
-        bertscore_layer=bertscore_layer,
-        bleurt_model=bleurt_model or BLEURT_MODEL,
-        quickumls=quickumls,
-        by_division=by_division,
-    )
-
-
-def _names(metrics: str | None) -> list[str] | None:
-    return None if metrics is None else [name.strip() for name in metrics.split(",") if name.strip()]
+        marked = option(marked)
+    return marked
 
 
 @click.command(name="eval")
@@ -147,13 +162,7 @@ def evaluate(
     concurrency: int,
     max_new_tokens: int | None,
     fresh: bool,
-    metrics: str | None,
-    bertscore_model: str | None,
-    bertscore_layer: int | None,
-    bleurt_model: str | None,
-    quickumls: Path | None,
-    by_division: bool,
-    workers: int | None,
+    marking: Marking,
 ) -> None:
     """Evaluate a student beside its base, or a model behind a server, with the copy and retrieval floors.
 
@@ -180,9 +189,9 @@ def evaluate(
         limit=limit,
         batch_size=batch_size,
         max_new_tokens=max_new_tokens,
-        metrics=_names(metrics),
-        metric_settings=_metric_settings(bertscore_model, bertscore_layer, bleurt_model, quickumls, by_division),
-        workers=workers,
+        metrics=marking.metrics,
+        metric_settings=marking.settings,
+        workers=marking.workers,
         decoding=Decoding(temperature=temperature, seed=seed, constrained=constrained, runs=runs),
         fresh=fresh,
         progress=_progress(),
@@ -266,13 +275,7 @@ def score(
     data: Path,
     out: Path,
     floors: bool,
-    metrics: str | None,
-    bertscore_model: str | None,
-    bertscore_layer: int | None,
-    bleurt_model: str | None,
-    quickumls: Path | None,
-    by_division: bool,
-    workers: int | None,
+    marking: Marking,
 ) -> None:
     """Score anybody's predictions on a benchmark, with its official settings, or the columns of its own data file.
 
@@ -302,10 +305,10 @@ def score(
         predictions,
         data,
         out,
-        metrics=_names(metrics),
-        metric_settings=_metric_settings(bertscore_model, bertscore_layer, bleurt_model, quickumls, by_division),
+        metrics=marking.metrics,
+        metric_settings=marking.settings,
         with_floors=floors,
-        workers=workers,
+        workers=marking.workers,
     )
     for line in (*table_lines(results), *results.notes):
         click.echo(line)
