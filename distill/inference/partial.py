@@ -13,6 +13,7 @@ from distill.records import Prediction
 from distill.scoring import SystemPrediction
 from synth.assets import canonical_json, sha256
 from synth.errors import UserError
+from synth.ledger import drop_torn_line
 from synth.records import JsonObject, Record
 
 PARTIAL_FILE = "predictions.partial.jsonl"
@@ -89,11 +90,9 @@ class Partial:
         self.close()
 
     def _take_up(self, file: BinaryIO) -> None:
+        drop_torn_line(file)
         file.seek(0)
-        text = file.read()
-        whole = text[: text.rfind(b"\n") + 1]
-        file.truncate(len(whole))
-        lines = whole.splitlines()
+        lines = file.read().splitlines()
         if not lines:
             self._write(self._header.model_dump_json())
             return
