@@ -14,6 +14,7 @@ from pydantic import JsonValue
 
 from distill.inference.asking import Ask, messages
 from distill.inference.base import Decoding, OnWritten, item_seed
+from distill.lanes import in_lanes
 from distill.predict import as_prediction
 from distill.records import BenchmarkItem, Finish, Prediction
 from synth.assets import load_schema
@@ -134,20 +135,11 @@ class ServedPredictor:
 
     async def _write(self, items: Sequence[BenchmarkItem], run: int, on_written: OnWritten) -> None:
         chat = self._chat or await self._opened()
-        waiting = iter(enumerate(items))
 
-        async def work() -> None:
-            for order, item in waiting:
-                on_written(await self._prediction(chat, item, run, order))
+        async def write(item: BenchmarkItem, order: int) -> None:
+            on_written(await self._prediction(chat, item, run, order))
 
-        lanes = min(len(items), self._served.concurrency * len(chat.client.endpoints))
-        tasks = [asyncio.create_task(work()) for _ in range(lanes)]
-        try:
-            await asyncio.gather(*tasks)
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+        await in_lanes(items, write, self._served.concurrency * len(chat.client.endpoints))
 
     async def _prediction(self, chat: ConstrainedChat, item: BenchmarkItem, run: int, order: int) -> Prediction:
         asked: list[JsonValue] = [dict(message) for message in messages(self._served.ask, self._served.task, item)]

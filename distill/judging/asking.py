@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -196,20 +194,3 @@ def _client(asking: Asking) -> ChatClient:
         revision=asking.revision,
         role=JUDGE,
     )
-
-
-async def ask_all(questions: Sequence[Question], ask: Callable[[Question, int], Awaitable[None]], workers: int) -> None:
-    """Do ``ask`` with every question and its place, so many at once; the first error stops all."""
-    waiting = iter(enumerate(questions))
-
-    async def work() -> None:
-        for order, question in waiting:
-            await ask(question, order)
-
-    running = [asyncio.ensure_future(work()) for _ in range(min(workers, len(questions)))]
-    try:
-        await asyncio.gather(*running)
-    finally:
-        for one in running:
-            one.cancel()
-        await asyncio.gather(*running, return_exceptions=True)

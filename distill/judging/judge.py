@@ -12,7 +12,7 @@ from pydantic import JsonValue
 
 from distill import floors
 from distill.judging.aggregate import differences, judged_systems, values_of
-from distill.judging.asking import Asking, Form, Judge, Question, ask_all, digest, named, open_judge
+from distill.judging.asking import Asking, Form, Judge, Question, digest, named, open_judge
 from distill.judging.human import agreements, read_human
 from distill.judging.identity import own_output
 from distill.judging.inputs import ANSWERS, Inputs, read_inputs
@@ -21,6 +21,7 @@ from distill.judging.pairwise import compare
 from distill.judging.prompts import Prompts
 from distill.judging.records import Compared, Graded, JudgeIdentity, JudgeResults, Warned
 from distill.judging.rubric import Rubric, load_rubric
+from distill.lanes import in_lanes
 from distill.statistics import CONFIDENCE, PERMUTATIONS, RESAMPLES, SEED
 from synth.errors import UserError
 from synth.runs import write_atomically
@@ -140,7 +141,7 @@ async def _ask(
         progress(done, total)
 
     try:
-        await ask_all(missing, ask, asking.concurrency * len(asking.endpoints))
+        await in_lanes(missing, ask, asking.concurrency * len(asking.endpoints))
     finally:
         await judge.chat.client.close()
 
