@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import math
-import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from jinja2 import TemplateError
-from pydantic import JsonValue
 
 from distill.datasets import prefix_ids, student_prompt
 from distill.generation import Continuation, Loaded, Steering, continuations
@@ -27,13 +23,11 @@ from distill.trained import base_of, read_trained
 from synth.assets import render_prompt
 from synth.catalog import load_task
 from synth.records import JsonObject
+from synth.serving.replies import UnusableReply, json_object, unfenced
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-_FENCE = re.compile(r"```[a-z]*[ \t]*\n(.*?)\n?```", re.DOTALL)
-_SURROGATE = re.compile(r"\\u[dD]")
-"""What an escape of half a character begins with."""
 HEADROOM = 1.25
 """A prediction may be this much longer than the longest completion that was trained on."""
 
@@ -116,8 +110,7 @@ def as_prediction(item: str, raw: str, finish: Finish, task: str, *, fenced: boo
     ``fenced`` says that one Markdown code fence around all of it is no part of it, as it is with models that chat.
     """
     raw = raw.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    fence = _FENCE.fullmatch(raw.strip()) if fenced else None
-    target = parse_object(fence[1] if fence else raw)
+    target = parse_object(unfenced(raw) if fenced else raw)
     text = raw
     if target is not None:
         try:
@@ -132,18 +125,6 @@ def parse_object(raw: str) -> JsonObject | None:
     """Return the JSON object that a text is, white space around it aside; None for anything else, numbers that no
     double holds and escapes of half a character included."""
     try:
-        value: JsonValue = json.loads(raw, parse_float=_finite, parse_constant=_finite)
-        if not isinstance(value, dict):
-            return None
-        if _SURROGATE.search(raw):
-            json.dumps(value, ensure_ascii=False).encode()
-    except (ValueError, RecursionError):
+        return json_object(raw)
+    except UnusableReply:
         return None
-    return value
-
-
-def _finite(literal: str) -> float:
-    value = float(literal)
-    if not math.isfinite(value):
-        raise ValueError(literal)
-    return value

@@ -143,21 +143,32 @@ def _documents(found: Sequence[tuple[str, list[str]]]) -> Documents:
 
 
 def read_object(text: str) -> JsonObject:
-    """Return the JSON object in a text, alone or in one code fence.
+    """Return the JSON object in a text, alone or in one code fence; raises UnusableReply as ``json_object`` does."""
+    return json_object(unfenced(text))
+
+
+def unfenced(text: str) -> str:
+    """Return what one Markdown code fence around all of a text holds; the text as it is where there is none."""
+    fenced = _FENCE.fullmatch(text.strip())
+    return fenced[1] if fenced else text
+
+
+def json_object(text: str) -> JsonObject:
+    """Return the JSON object that a text is, white space around it aside.
 
     Raises UnusableReply: ``not_json`` (RFC 8259; numbers that no double holds and lone surrogates included),
     ``not_an_object``.
     """
-    fenced = _FENCE.fullmatch(text.strip())
     try:
-        value: object = json.loads(fenced[1] if fenced else text, parse_float=_finite, parse_constant=_finite)
+        value: JsonValue = json.loads(text, parse_float=_finite, parse_constant=_finite)
+        whole = not _SURROGATE.search(text) or _is_unicode(json.dumps(value, ensure_ascii=False))
     except json.JSONDecodeError as error:
         raise UnusableReply("not_json", f"{error.msg} at character {error.pos}") from error
     except (ValueError, RecursionError) as error:
         raise UnusableReply("not_json", "a number out of range, or nesting without end") from error
     if not isinstance(value, dict):
         raise UnusableReply("not_an_object", f"JSON, but a {type(value).__name__}")
-    if _SURROGATE.search(text) and not _is_unicode(json.dumps(value, ensure_ascii=False)):
+    if not whole:
         raise UnusableReply("not_json", "an escape spells a lone surrogate")
     return value
 
