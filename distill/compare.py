@@ -10,10 +10,11 @@ from pathlib import Path
 from distill.comparison import ComparedRun, Comparison, ItemDifference, ItemTexts, write_comparison_report
 from distill.merged import Systems, choose, merge, unlike
 from distill.records import BenchmarkItem, Prediction
-from distill.report import aligned, compared_columns, overview_columns, shown
+from distill.report import compared_columns, overview_columns, shown
 from distill.scored import Scored, read_items, read_scored, read_texts, same_items
 from distill.scoring import FLOORS, TEST, Difference, cell_of, make_folder, tested, versions
 from distill.statistics import CONFIDENCE, PERMUTATIONS, RESAMPLES, SEED, paired_interval
+from distill.text_tables import aligned
 from synth.errors import UserError
 
 TOP = 5

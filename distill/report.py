@@ -14,6 +14,7 @@ from distill.measures import Group, Measure, measure_of, measures
 from distill.pages import DifferenceTable, Page, Shown, Table, TableRow, plots_of, write_page
 from distill.records import BenchmarkItem, Prediction, Score
 from distill.scoring import FLOORS, Cell, Difference, Results, SystemResults
+from distill.text_tables import aligned
 
 _FAITHFUL = "Faithfulness to the source"
 _REST = "Every other column"
@@ -81,15 +82,6 @@ def table_lines(results: Tabular) -> list[str]:
     """Return the overview as lines of text, in percent, each mean with its 95 % interval."""
     columns, rows = overview(results)
     return aligned([["system", *columns], *([row.system, *map(_text, row.cells)] for row in rows)])
-
-
-def aligned(cells: Sequence[Sequence[str]]) -> list[str]:
-    """Return rows of cells as lines of one length: names to the left, numbers to the right."""
-    widths = [max(len(line[i]) for line in cells) for i in range(len(cells[0]))]
-    return [
-        "  ".join([line[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(line[1:], widths[1:], strict=True))])
-        for line in cells
-    ]
 
 
 def _text(cell: Shown | None) -> str:

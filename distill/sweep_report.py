@@ -11,9 +11,10 @@ from distill.card import duration, gigabytes
 from distill.measures import Measure
 from distill.pages import Shown
 from distill.plots import Level, Plot, Point, Series, line_plot
-from distill.report import aligned, overview_columns, remarks_of, shown
+from distill.report import overview_columns, remarks_of, shown
 from distill.scoring import SystemResults
 from distill.sweep_records import Sweep, SweepRow
+from distill.text_tables import aligned
 from synth.assets import render_template
 from synth.errors import UserError
 

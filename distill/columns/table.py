@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from distill.columns.records import (
     ChoiceColumns,
@@ -15,6 +15,7 @@ from distill.columns.records import (
     Share,
 )
 from distill.scoring import Results
+from distill.text_tables import aligned
 
 _ALL_PAIRS = 15
 """More pairs than that are told by those that differ only; ``results.json`` has all."""
@@ -55,7 +56,7 @@ def _choices(found: ChoiceColumns) -> list[str]:
         others = [_share(found.criteria[rule].floors[name].share) for rule in rules[1:]]
         rows.append([name, "-", _share(floor.share), *others, "-", "-", "-", "-"])
     return [
-        *_aligned([header, *rows]),
+        *aligned([header, *rows]),
         "Accuracy in percent, Wilson 95 %, of the answer that more than half of the runs give.",
         *_by_group(first),
         "",
@@ -75,7 +76,7 @@ def _by_group(criterion: Criterion) -> list[str]:
             [f"{value} ({items})", *(f"{100 * table[value].accuracy:.1f}" for table in tables.values())]
             for value, items in values.items()
         ]
-        lines += ["", *_aligned([header, *rows])]
+        lines += ["", *aligned([header, *rows])]
     return lines
 
 
@@ -111,7 +112,7 @@ def _judges(found: JudgeColumns) -> list[str]:
         label = name if name.endswith(f"{floor.score:g}") else f"{name} ({floor.score:g})"
         rows.append([label, "-", *_measures(floor.measures), "-", "-", "0"])
     return [
-        *_aligned([header, *rows]),
+        *aligned([header, *rows]),
         "By the mean of the runs, in points; MAE and medians with 95 % bootstrap; kappa linear, on half points.",
     ]
 
@@ -148,18 +149,8 @@ def _judge_pairs(pairs: Sequence[JudgeComparison]) -> list[str]:
 def _pairs(header: list[str], rows: list[list[str]], pairs: int, different: int) -> list[str]:
     if not pairs:
         return []
-    shown = _aligned([header, *rows]) if rows else []
+    shown = aligned([header, *rows]) if rows else []
     return [*shown, f"{different} of {pairs} pairs differ at 0.05 after Holm."]
-
-
-def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return ["  ".join(_padded(row, widths)).rstrip() for row in rows]
-
-
-def _padded(row: Sequence[str], widths: Sequence[int]) -> Iterable[str]:
-    yield row[0].ljust(widths[0])
-    yield from (cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))
 
 
 def _share(share: Share) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from distill.judging.records import Agreement, JudgedSystem, JudgeResults, Number, Pairwise
 from distill.judging.rubric import Rubric
+from distill.text_tables import aligned
 
 
 def judge_lines(results: JudgeResults, rubric: Rubric) -> list[str]:
@@ -38,7 +39,7 @@ def _systems(results: JudgeResults, rubric: Rubric, marked: set[str]) -> list[st
             found.append(f"{_interval(dimension.mean)}{share}")
         cells.append([f"{column.name} ({scale}{better})", *found])
     cells.append(["items unread", *(f"{len(row.without)} of {row.items}" for row in rows.values())])
-    lines = [*_aligned(cells), "mean [95 % interval]"]
+    lines = [*aligned(cells), "mean [95 % interval]"]
     if marked:
         lines.append("* graded by itself, or by its base")
     return lines
@@ -58,7 +59,7 @@ def _stability(results: JudgeResults, rubric: Rubric) -> list[str]:
                 ),
             ]
         )
-    return _aligned(cells)
+    return aligned(cells)
 
 
 def _human(results: JudgeResults, rubric: Rubric) -> list[str]:
@@ -67,7 +68,7 @@ def _human(results: JudgeResults, rubric: Rubric) -> list[str]:
         found = results.human.get(column.name)
         if found is not None:
             cells.append([column.name, *_agreement(found)])
-    lines = _aligned(cells)
+    lines = aligned(cells)
     weak = [name for name, found in results.human.items() if not _clears(found)]
     if weak:
         lines.append(f"no nearer to people than a judge that always says the same: {', '.join(weak)}")
@@ -95,7 +96,7 @@ def _clears(found: Agreement) -> bool:
 
 
 def _pairwise_lines(found: Pairwise) -> list[str]:
-    lines = _aligned(
+    lines = aligned(
         [
             ["better in both orders", "items"],
             [found.first, f"{found.first_wins}"],
@@ -158,11 +159,3 @@ def _percent(found: Number | None) -> str:
 
 def _value(found: Number | None) -> str:
     return "-" if found is None else f"{found.value:.2f}"
-
-
-def _aligned(cells: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(len(line[i]) for line in cells) for i in range(len(cells[0]))]
-    return [
-        "  ".join([line[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(line[1:], widths[1:], strict=True))]).rstrip()
-        for line in cells
-    ]
