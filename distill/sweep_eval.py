@@ -82,7 +82,10 @@ def set_beside(
     del system
     free_memory()
     scored, said = asked.scored(predictions)
-    results = asked.write(out, scored, compared=(name,), max_new_tokens=longest, notes=said)
+    asked_for_json = {name} if find_student(student).recipe.format == "json" else ()
+    results = asked.write(
+        out, scored, compared=(name,), max_new_tokens=longest, asked_for_json=asked_for_json, notes=said
+    )
     return Beside(name, scored, results, longest)
 
 
@@ -99,9 +102,9 @@ def evaluate_beside(
     """Return what a trained student is worth beside base and floors, under the name of its folder; what is written to
     the folder's ``eval-held-out`` is what ``distill eval`` writes. UserError where it cannot be loaded."""
     loaded = replace(load_student(adapter, base=student, device=device), name=adapter.name)
-    task = read_trained(adapter).task
+    trained = read_trained(adapter)
     written = asked.written(
-        loaded, task=task, batch_size=batch_size, max_new_tokens=beside.max_new_tokens, progress=progress
+        loaded, task=trained.task, batch_size=batch_size, max_new_tokens=beside.max_new_tokens, progress=progress
     )
     del loaded
     free_memory()
@@ -111,6 +114,7 @@ def evaluate_beside(
         scored | beside.scored,
         compared=(beside.base,),
         max_new_tokens=beside.max_new_tokens,
+        asked_for_json={adapter.name, beside.base} if trained.format == "json" else (),
         notes=said,
     )
 

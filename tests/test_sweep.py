@@ -9,12 +9,14 @@ import pytest
 from click.testing import CliRunner
 
 from distill.cli import distill
+from distill.evaluate import evaluate
 from distill.progress import TrainingProgress
 from distill.sweep import Combination, combinations, sweep
 from distill.sweep_records import Sweep
 from synth.errors import UserError
 from tests.students import write_base, write_run
 
+COUNTS = ("predictions", "unparseable", "empty", "truncated", "too_long", "filtered", "failed")
 NAMES = ["base-lora-2", "base-lora-4", "base-full-2", "base-full-4"]
 
 
@@ -127,6 +129,22 @@ def test_an_interrupted_training_ends_where_an_uninterrupted_one_does(
     row = next(row for row in resumed[0].rows if row.name == "base-lora-4")
     assert row.result == once.rows[0].result
     assert row.validation_loss == once.rows[0].validation_loss
+
+
+@pytest.mark.slow
+def test_a_row_is_what_distill_eval_finds(place: Path) -> None:
+    row = swept(place, "counted", [], pairs=(2,), methods=("lora",), steps=1).rows[0]
+    assert row.result is not None
+    student, base = place / "counted" / row.name, str(place / "base")
+    found = evaluate("held-out", place / "run", student, place / "eval", base=base, max_new_tokens=16, workers=1)
+    written = json.loads((student / "eval-held-out" / "results.json").read_text("utf-8"))
+    assert written["settings"] == found.settings
+    assert row.result.metrics == found.systems["base"].metrics
+    for name, same in ((row.name, "base"), ("base (base)", "base (base)"), ("copy", "copy")):
+        counts = {key: written["systems"][name][key] for key in COUNTS}
+        assert counts == {key: getattr(found.systems[same], key) for key in COUNTS}
+    assert written["systems"][row.name]["unparseable"] == 2
+    assert any(note.startswith(f"{row.name}: of 2 outputs 2 unparseable") for note in written["notes"])
 
 
 @pytest.mark.slow
