@@ -1,7 +1,8 @@
-"""What training finds on this machine: ranks that a launcher started, and arithmetic that is real."""
+"""What training and writing find on this machine: ranks that a launcher started, and arithmetic that is real."""
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from pathlib import Path
@@ -86,6 +87,15 @@ def reset_peak_memory(device: str) -> bool:
     except OSError:
         return False
     return True
+
+
+def free_memory() -> None:
+    """Give back what models held that nobody refers to any more: the next one needs the room."""
+    gc.collect()
+    import torch
+
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
 def _cpu_flags() -> frozenset[str]:

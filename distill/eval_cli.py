@@ -3,7 +3,6 @@ worth."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import wraps
@@ -176,6 +175,7 @@ def evaluate(
     from distill.evaluate import evaluate as evaluate_system
     from distill.inference.base import Decoding
     from distill.report import table_lines
+    from distill.telling import say_written
     from synth.console import say
 
     system = _system(adapter, endpoints, model, serve, ask, concurrency, out)
@@ -194,7 +194,7 @@ def evaluate(
         workers=marking.workers,
         decoding=Decoding(temperature=temperature, seed=seed, constrained=constrained, runs=runs),
         fresh=fresh,
-        progress=_progress(),
+        progress=say_written(),
         notify=say,
     )
     for line in (*table_lines(results), *results.notes):
@@ -226,22 +226,6 @@ def _system(
     if out is None:
         raise UserError("a served model has no folder of its own; say where results go with --out DIR")
     return Served(serve or model or "", endpoints, ask=ask, concurrency=concurrency, log=out / "vllm.log")
-
-
-def _progress() -> Callable[[str, int, int], None]:
-    """Return what tells how far a system is: at its beginning and end, and in between about once in five seconds."""
-    from synth.console import say
-
-    told = 0.0
-
-    def progress(system: str, done: int, items: int) -> None:
-        nonlocal told
-        if done not in (0, items) and time.monotonic() - told < 5.0:
-            return
-        told = time.monotonic()
-        say(f"{system}: {done} of {items} written")
-
-    return progress
 
 
 @click.command()

@@ -10,7 +10,6 @@ from pathlib import Path
 from distill import floors
 from distill.benchmarks.base import BenchmarkMetadata
 from distill.catalog import load_benchmark
-from distill.generation import Loaded
 from distill.inference.asking import Ask
 from distill.inference.base import Decoding, Predictor, check_decoding, run_names
 from distill.inference.local import student_and_base
@@ -21,7 +20,6 @@ from distill.inference.writing import Progress, made_with, written
 from distill.metrics.average import add_average
 from distill.metrics.base import MetricSettings
 from distill.parallel import score_systems
-from distill.predict import predict
 from distill.records import BenchmarkItem, Prediction, Score
 from distill.report import write_report
 from distill.scoring import (
@@ -62,20 +60,6 @@ class Examination:
     def floors(self) -> dict[str, list[Prediction]]:
         """Return what the floors of the benchmark write."""
         return floors.of_task(self.metadata.task, self.items, self.train)
-
-    def written(
-        self, system: Loaded, *, task: str, batch_size: int, max_new_tokens: int, progress: Progress
-    ) -> list[Prediction]:
-        """Return what a system writes; ``progress`` hears of it."""
-        progress(system.name, 0, len(self.items))
-        return predict(
-            system,
-            self.items,
-            task=task,
-            max_new_tokens=max_new_tokens,
-            batch_size=batch_size,
-            on_batch=lambda done, total: progress(system.name, done, total),
-        )
 
     def scored(self, predictions: Mapping[str, Sequence[Prediction]]) -> tuple[Scored, tuple[str, ...]]:
         """Return the predictions with their scores, and what has to be said of those."""

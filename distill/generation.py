@@ -62,7 +62,6 @@ def continuations(
     *,
     max_new_tokens: int,
     batch_size: int = 16,
-    on_batch: Callable[[int, int], None] | None = None,
     on_written: Callable[[int, Continuation], None] | None = None,
     steering: Steering | None = None,
 ) -> list[Continuation]:
@@ -71,9 +70,8 @@ def continuations(
 
     In batches of similar length, padded on the left, with a key-value cache. Where a GPU's memory does not hold a
     batch, it and all after it are halved. A prompt without room for a token after it is ``too_long``; one with less
-    room than ``max_new_tokens`` is continued to the end of the context. ``on_batch`` hears how many are done, and of
-    how many, ``on_written`` the number of each prompt and what became of it. Raises UserError where not even one prompt
-    fits the memory.
+    room than ``max_new_tokens`` is continued to the end of the context. ``on_written`` hears the number of each prompt
+    and what became of it. Raises UserError where not even one prompt fits the memory.
     """
     written: dict[int, Continuation] = {}
 
@@ -103,8 +101,6 @@ def continuations(
             continue
         for number, said in zip(rows, found, strict=True):
             keep(number, said)
-        if on_batch is not None:
-            on_batch(len(written), len(prompts))
     return [written[number] for number in range(len(prompts))]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import click
@@ -108,15 +107,14 @@ def judge(
     from distill.judging.asking import Asking
     from distill.judging.judge import Request, judge_run
     from distill.judging.table import judge_lines
+    from distill.telling import seldom
     from synth.console import say
     from synth.serving.chat import Patience
 
-    told = time.monotonic()
+    due = seldom()
 
     def progress(done: int, total: int) -> None:
-        nonlocal told
-        if done == total or time.monotonic() - told > 5.0:
-            told = time.monotonic()
+        if due(done, total):
             say(f"{done:,} of {total:,} judged")
 
     results, used, folder = judge_run(

@@ -71,15 +71,14 @@ def predict(
     task: str = "note",
     max_new_tokens: int | None = None,
     batch_size: int = 16,
-    on_batch: Callable[[int, int], None] | None = None,
     on_written: Callable[[Prediction], None] | None = None,
     steering: Steering | None = None,
 ) -> list[Prediction]:
     """Return one prediction an item, in the order of the items.
 
     In batches of similar length, padded on the left; greedily unless ``steering`` has it otherwise. ``max_new_tokens``
-    is the system's own limit unless given. ``on_batch`` hears how many items are done, and of how many, ``on_written``
-    each prediction as it comes. Raises UserError as ``continuations`` does.
+    is the system's own limit unless given. ``on_written`` hears each prediction as it comes. Raises
+    UserError as ``continuations`` does.
     """
     tokenizer = system.tokenizer
     found: dict[int, Prediction] = {}
@@ -96,7 +95,6 @@ def predict(
         [prefix_ids(tokenizer, student_prompt(task, item.prompt)) for item in items],
         max_new_tokens=max_new_tokens or system.max_new_tokens,
         batch_size=batch_size,
-        on_batch=on_batch,
         on_written=keep,
         steering=steering,
     )

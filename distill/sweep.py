@@ -12,7 +12,7 @@ from pathlib import Path
 from distill.card import TrainMetrics
 from distill.checkpoints import CHECKPOINTS, is_unfinished
 from distill.datasets import Example, examples
-from distill.device import place, reset_peak_memory, world_size
+from distill.device import free_memory, place, reset_peak_memory, world_size
 from distill.documents import METRICS, read_metrics
 from distill.evaluate import Examination, examination
 from distill.files import read_record
@@ -28,7 +28,6 @@ from distill.sweep_eval import (
     Beside,
     evaluate_beside,
     forget_evaluation,
-    free_memory,
     read_evaluation,
     set_beside,
 )

@@ -88,11 +88,9 @@ def sweep(
     """
     from distill.sweep import sweep as run_sweep
     from distill.sweep_report import text_lines
+    from distill.telling import say_written
     from synth.console import say
     from synth.errors import UserError
-
-    def progress(system: str, done: int, items: int) -> None:
-        say(f"{system}: {done} of {items} written")
 
     found = run_sweep(
         run,
@@ -108,7 +106,7 @@ def sweep(
         batch_size=batch_size,
         max_new_tokens=max_new_tokens,
         say=say,
-        progress=progress,
+        progress=say_written(),
     )
     for line in (*text_lines(found), *found.notes):
         click.echo(line)

@@ -3,16 +3,18 @@ them."""
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
 from distill.datasets import Example, tokenize
+from distill.device import free_memory
 from distill.evaluate import Examination, Scored
 from distill.generation import Loaded, stop_tokens
-from distill.inference.writing import Progress
+from distill.inference.base import Decoding
+from distill.inference.local import LocalPredictor
+from distill.inference.writing import Progress, written
 from distill.predict import HEADROOM, load_base, load_student
 from distill.records import Prediction, Score
 from distill.score_table import ScoreTable
@@ -62,29 +64,36 @@ def set_beside(
         if found.ids != tuple(item.id for item in asked.items) or name not in found.columns:
             raise UserError(f"{out} is of another base or of other items; choose another --out")
         lines = read_texts(out, set(found.ids))
-        written = {
+        texts = {
             system: {one: Prediction.model_validate(line.model_dump(exclude={"system"})) for one, line in of.items()}
             for system, of in lines.items()
         }
         scored: Scored = {
-            system: ([written[system][one] for one in found.ids], _table(found.ids, columns))
+            system: ([texts[system][one] for one in found.ids], _table(found.ids, columns))
             for system, columns in found.columns.items()
         }
         return Beside(name, scored, found.results, cast("int", found.results.settings["max_new_tokens"]))
-    system = load_base(student, device=device)
-    longest = max_new_tokens or _longest(system, rows, find_student(student).max_length)
-    predictions: dict[str, Sequence[Prediction]] = {
-        name: asked.written(
-            system, task=rows[0].task, batch_size=batch_size, max_new_tokens=longest, progress=progress
-        ),
-        **asked.floors(),
-    }
-    del system
+    writes_json = find_student(student).recipe.format == "json"
+    longest, predictions = _by_base(
+        asked,
+        name,
+        student,
+        rows,
+        writes_json=writes_json,
+        batch_size=batch_size,
+        max_new_tokens=max_new_tokens,
+        device=device,
+        progress=progress,
+    )
     free_memory()
-    scored, said = asked.scored(predictions)
-    asked_for_json = {name} if find_student(student).recipe.format == "json" else ()
+    scored, said = asked.scored(predictions | asked.floors())
     results = asked.write(
-        out, scored, compared=(name,), max_new_tokens=longest, asked_for_json=asked_for_json, notes=said
+        out,
+        scored,
+        compared=(name,),
+        max_new_tokens=longest,
+        asked_for_json=(name,) if writes_json else (),
+        notes=said,
     )
     return Beside(name, scored, results, longest)
 
@@ -101,20 +110,20 @@ def evaluate_beside(
 ) -> Results:
     """Return what a trained student is worth beside base and floors, under the name of its folder; what is written to
     the folder's ``eval-held-out`` is what ``distill eval`` writes. UserError where it cannot be loaded."""
-    loaded = replace(load_student(adapter, base=student, device=device), name=adapter.name)
     trained = read_trained(adapter)
-    written = asked.written(
-        loaded, task=trained.task, batch_size=batch_size, max_new_tokens=beside.max_new_tokens, progress=progress
-    )
-    del loaded
-    free_memory()
-    scored, said = asked.scored({adapter.name: written})
+    writes_json = trained.format == "json"
+
+    def load() -> Loaded:
+        return replace(load_student(adapter, base=student, device=device), name=adapter.name)
+
+    predictor = _predictor(adapter.name, load, trained.task, writes_json, beside.max_new_tokens, batch_size)
+    scored, said = asked.scored(written(predictor, asked.items, None, 1, progress))
     return asked.write(
         adapter / EVALUATION,
         scored | beside.scored,
         compared=(beside.base,),
         max_new_tokens=beside.max_new_tokens,
-        asked_for_json={adapter.name, beside.base} if trained.format == "json" else (),
+        asked_for_json=(adapter.name, beside.base) if writes_json else (),
         notes=said,
     )
 
@@ -130,13 +139,39 @@ def forget_evaluation(adapter: Path) -> None:
     (adapter / EVALUATION / _LAST).unlink(missing_ok=True)
 
 
-def free_memory() -> None:
-    """Give back what models held that nobody refers to any more: the next one needs the room."""
-    gc.collect()
-    import torch
+def _by_base(
+    asked: Examination,
+    name: str,
+    student: str,
+    rows: Sequence[Example],
+    *,
+    writes_json: bool,
+    batch_size: int,
+    max_new_tokens: int | None,
+    device: str | None,
+    progress: Progress,
+) -> tuple[int, dict[str, Sequence[Prediction]]]:
+    """Return how long a prediction may be, and what the base writes, by its name; nothing holds on to the base
+    afterwards."""
+    base = load_base(student, device=device)
+    longest = max_new_tokens or _longest(base, rows, find_student(student).max_length)
+    predictor = _predictor(name, lambda: base, rows[0].task, writes_json, longest, batch_size)
+    return longest, written(predictor, asked.items, None, 1, progress)
 
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
+
+def _predictor(
+    name: str, load: Callable[[], Loaded], task: str, writes_json: bool, max_new_tokens: int, batch_size: int
+) -> LocalPredictor:
+    return LocalPredictor(
+        name,
+        load,
+        {},
+        Decoding(),
+        task=task,
+        max_new_tokens=max_new_tokens,
+        wants_json=writes_json,
+        batch_size=batch_size,
+    )
 
 
 def _longest(system: Loaded, rows: Sequence[Example], max_length: int) -> int:

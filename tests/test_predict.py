@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from distill.generation import Loaded
 from distill.predict import as_prediction, load_base, load_student, parse_object, predict
-from distill.records import BenchmarkItem
+from distill.records import BenchmarkItem, Prediction
 from synth.assets import canonical_json
 from synth.errors import UserError
 from synth.records import JsonObject
@@ -74,10 +74,11 @@ def items() -> list[BenchmarkItem]:
 
 
 def test_predictions_come_in_the_order_of_the_items(base: Loaded, items: list[BenchmarkItem]) -> None:
-    heard: list[tuple[int, int]] = []
-    written = predict(base, items, batch_size=2, on_batch=lambda done, total: heard.append((done, total)))
+    heard: list[Prediction] = []
+    written = predict(base, items, batch_size=2, on_written=heard.append)
     assert [prediction.id for prediction in written] == [item.id for item in items]
-    assert heard == [(2, 5), (4, 5), (5, 5)]
+    assert [prediction.id for prediction in heard] != [prediction.id for prediction in written], "not shortest first"
+    assert sorted(heard, key=written.index) == written
 
 
 def test_batches_and_padding_change_nothing(base: Loaded, items: list[BenchmarkItem]) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from distill.device import free_memory
 from distill.generation import Loaded, Steering, stop_tokens
 from distill.inference.base import Decoding, OnWritten, item_seed
 from distill.predict import HEADROOM, load_base, load_student, predict
@@ -80,13 +81,7 @@ class LocalPredictor:
         if self._loaded is None:
             return
         self._loaded = self._constraint = None
-        import gc
-
-        import torch
-
-        gc.collect()
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+        free_memory()
 
     def _steering(self, loaded: Loaded, items: Sequence[BenchmarkItem], run: int) -> Steering | None:
         """Return how scores are masked and sampled; None where the likeliest token is taken as it comes."""

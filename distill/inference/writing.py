@@ -44,16 +44,17 @@ def made_with(
 
 
 def written(
-    predictor: Predictor, items: Sequence[BenchmarkItem], partial: Partial, runs: int, progress: Progress
+    predictor: Predictor, items: Sequence[BenchmarkItem], partial: Partial | None, runs: int, progress: Progress
 ) -> dict[str, Sequence[Prediction]]:
     """Return the predictions of a system in the order of the items, by the name of each run; the predictor is closed.
 
-    ``progress`` hears the system, how many items it has done, and of how many.
+    What is in ``partial`` is not written again; None keeps nothing for another time. ``progress`` hears the
+    system, how many items it has done, and of how many.
     """
     found: dict[str, Sequence[Prediction]] = {}
     try:
         for run, name in enumerate(run_names(predictor.name, runs), 1):
-            done = partial.known(name)
+            done = {} if partial is None else partial.known(name)
             progress(name, len(done), len(items))
             missing = [item for item in items if item.id not in done]
             if missing:
@@ -65,10 +66,11 @@ def written(
 
 
 def _keeping(
-    name: str, done: dict[str, Prediction], partial: Partial, total: int, progress: Progress
+    name: str, done: dict[str, Prediction], partial: Partial | None, total: int, progress: Progress
 ) -> Callable[[Prediction], None]:
     def keep(prediction: Prediction) -> None:
-        partial.add(name, prediction)
+        if partial is not None:
+            partial.add(name, prediction)
         done[prediction.id] = prediction
         progress(name, len(done), total)
 
