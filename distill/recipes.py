@@ -13,9 +13,10 @@ from typing import Literal
 import yaml
 from pydantic import Field, ValidationError
 
+from distill.files import read_yaml, yaml_file, yaml_names
 from distill.student import LoraSettings, Method, Recipe, Student
 from distill.trained import find_start
-from synth.assets import assets_root, load_yaml
+from synth.assets import assets_root
 from synth.catalog import suggest
 from synth.errors import UserError
 from synth.records import JsonObject, Record
@@ -83,31 +84,17 @@ def recipe_folder() -> Path:
 
 def recipe_names() -> list[str]:
     """Return the names of the shipped recipes."""
-    return sorted(path.stem for path in recipe_folder().glob("*.yaml"))
+    return yaml_names(recipe_folder())
 
 
 def recipe_path(name: str) -> Path:
     """Return the file of a recipe's name, or of a path; UserError where there is neither."""
-    names = recipe_names()
-    if name in names:
-        return recipe_folder() / f"{name}.yaml"
-    path = Path(name).expanduser()
-    if path.is_file():
-        return path
-    raise UserError(f"unknown recipe {name!r}{suggest(name, names)}; known: {', '.join(names)}, or a YAML file")
+    return yaml_file(recipe_folder(), name, "recipe")
 
 
 def load_recipe(name: str) -> RecipeFile:
     """Return a recipe by name or path; UserError, in one line, where it is unknown or malformed."""
-    path = recipe_path(name)
-    try:
-        return RecipeFile.model_validate(load_yaml(path))
-    except yaml.YAMLError as error:
-        raise UserError(f"{path.name} is not YAML: {' '.join(str(error).split())[:200]}") from error
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path.name} is not a text file in UTF-8") from error
-    except ValidationError as error:
-        raise UserError(f"{path.name}: {_complaint(error)}") from error
+    return read_yaml(recipe_path(name), RecipeFile, _complaint)
 
 
 def _complaint(error: ValidationError) -> str:

@@ -12,11 +12,12 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from synth.assets import load_yaml, sha256
+from distill.files import existing, read_yaml, yaml_names
+from synth.assets import sha256
 from synth.catalog import suggest
-from synth.errors import UserError, first_fault
+from synth.errors import UserError
 from synth.records import Record
 
 if TYPE_CHECKING:
@@ -161,7 +162,7 @@ class Student(Record):
 
 def student_names() -> list[str]:
     """Return the names of the students that the project knows."""
-    return sorted(path.stem for path in _FOLDER.glob("*.yaml"))
+    return yaml_names(_FOLDER)
 
 
 @cache
@@ -169,11 +170,8 @@ def find_student(name: str) -> Student:
     """Return the student of a name, or one made for a local folder with a base; UserError where there is neither."""
     names = student_names()
     if name in names:
-        try:
-            return Student.model_validate(load_yaml(_FOLDER / f"{name}.yaml"))
-        except ValidationError as error:
-            raise UserError(f"{name}.yaml: {first_fault(error)}") from error
-    if (path := _folder(name)) is not None:
+        return read_yaml(_FOLDER / f"{name}.yaml", Student)
+    if (path := existing(name)) is not None and path.is_dir():
         if (path / "config.json").is_file():
             return _own_student(path.name, folder=str(path.resolve()))
         raise UserError(f"{name} holds no base: config.json is missing")
@@ -183,15 +181,6 @@ def find_student(name: str) -> Student:
         f"unknown student {name!r}{suggest(name, names)}; known: {', '.join(names)}, a folder with a base, "
         "or a hub id (ORG/NAME)"
     )
-
-
-def _folder(name: str) -> Path | None:
-    """Return the folder that a name is the path of, None where there is none."""
-    try:
-        path = Path(name).expanduser()
-        return path if name and path.is_dir() else None
-    except (RuntimeError, OSError, ValueError):  # ~nobody, a name that is too long, a null byte
-        return None
 
 
 def _own_student(

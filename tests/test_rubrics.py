@@ -151,9 +151,22 @@ def test_a_rubric_that_cannot_be_is_one_line(content: object, says: str, tmp_pat
     assert "\n" not in str(caught.value)
 
 
+def test_a_rubric_in_another_encoding_is_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "own.yaml"
+    path.write_bytes(yaml.safe_dump(rubric(), allow_unicode=True).encode("utf-16"))
+    with pytest.raises(UserError, match=r"own\.yaml is not a text file in UTF-8"):
+        load_rubric(str(path))
+
+
 def test_an_unknown_rubric_is_told_with_what_there_is() -> None:
     with pytest.raises(UserError, match=r"unknown rubric 'pdsqi' \(did you mean pdsqi9\?\)"):
         load_rubric("pdsqi")
+
+
+@pytest.mark.parametrize("name", ["~nobody/own.yaml", "x" * 5000, "", "."])
+def test_what_is_no_file_is_an_unknown_rubric(name: str) -> None:
+    with pytest.raises(UserError, match="unknown rubric"):
+        load_rubric(name)
 
 
 @given(value=st.floats(1, 5), step=st.sampled_from([0.5, 1.0]))

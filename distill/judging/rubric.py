@@ -5,12 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from synth.assets import load_yaml
-from synth.catalog import suggest
-from synth.errors import UserError, first_fault
+from distill.files import read_yaml, yaml_file, yaml_names
 from synth.records import JsonObject, Record
 
 _FOLDER = Path(__file__).resolve().parent / "rubrics"
@@ -106,25 +103,12 @@ class Rubric(Record):
 
 def rubric_names() -> list[str]:
     """Return the names of the rubrics that come along."""
-    return sorted(path.stem for path in _FOLDER.glob("*.yaml"))
+    return yaml_names(_FOLDER)
 
 
 def load_rubric(name: str) -> Rubric:
     """Return the rubric of a name, or in a YAML file; UserError where there is neither, or where it is malformed."""
-    own = Path(name)
-    if name in rubric_names():
-        path = _FOLDER / f"{name}.yaml"
-    elif own.suffix in (".yaml", ".yml") and own.is_file():
-        path = own
-    else:
-        names = rubric_names()
-        raise UserError(f"unknown rubric {name!r}{suggest(name, names)}; known: {', '.join(names)}, or a YAML file")
-    try:
-        return Rubric.model_validate(load_yaml(path))
-    except yaml.YAMLError as error:
-        raise UserError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
-    except ValidationError as error:
-        raise UserError(f"{path}: {first_fault(error)}") from error
+    return read_yaml(yaml_file(_FOLDER, name, "rubric"), Rubric)
 
 
 def contract(rubric: Rubric) -> JsonObject:
