@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from distill.records import BenchmarkItem
 from synth.assets import canonical_json, render_prompt, sha256
 from synth.catalog import load_task
 from synth.packs import load_pack
 from synth.records import Counts, Encounter, Manifest, Split
 from synth.scenarios import sample_scenario
 from synth.teachers.simulator import Simulator
+
+if TYPE_CHECKING:
+    from distill.generation import Loaded
 
 SPLITS: dict[Split, range] = {"train": range(8), "validation": range(8, 10), "test": range(10, 13)}
 
@@ -19,6 +24,20 @@ def encounters(indices: range) -> list[Encounter]:
     pack = load_pack("endocrinology")
     teacher = Simulator(pack, load_task("note"))
     return [teacher.encounter(sample_scenario(pack, 5, index)) for index in indices]
+
+
+def held_out(indices: range, *lengths: int) -> list[BenchmarkItem]:
+    """Return the simulator's encounters as items without a reference, their sources cut to the lengths in turn."""
+    return [
+        BenchmarkItem(
+            id=encounter.id,
+            source=encounter.source.text[: lengths[i % len(lengths)] if lengths else None],
+            reference="",
+            target=None,
+            scenario=None,
+        )
+        for i, encounter in enumerate(encounters(indices))
+    ]
 
 
 def write_run(run: Path, splits: dict[Split, range] | None = None) -> Path:
@@ -88,3 +107,10 @@ def write_base(folder: Path) -> Path:
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder, save_jinja_files=False)
     return folder
+
+
+def load_small(folder: Path) -> Loaded:
+    """Write an untrained base, and return it ready to write 24 tokens."""
+    from distill.predict import load_base
+
+    return load_base(str(write_base(folder)), max_new_tokens=24)

@@ -13,13 +13,13 @@ from distill.generation import Loaded, continuations
 from distill.inference.base import Decoding
 from distill.inference.local import LocalPredictor, constraint_of
 from distill.inference.sampling import GumbelNoise
-from distill.predict import as_prediction, load_base, predict
+from distill.predict import as_prediction, predict
 from distill.records import BenchmarkItem, Prediction
 from synth.assets import canonical_json
 from synth.checks.schema import contract
 from synth.errors import UserError
 from synth.serving.decoding import Bounds
-from tests.students import encounters, write_base
+from tests.students import encounters, held_out, load_small
 
 SMALL = Bounds(items=0, characters=4)
 """So small that a random model comes to the end of a note."""
@@ -27,15 +27,12 @@ SMALL = Bounds(items=0, characters=4)
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Loaded:
-    return load_base(str(write_base(tmp_path_factory.mktemp("base"))), max_new_tokens=24)
+    return load_small(tmp_path_factory.mktemp("base"))
 
 
 @pytest.fixture(scope="module")
 def items() -> list[BenchmarkItem]:
-    return [
-        BenchmarkItem(id=e.id, source=e.source.text[: 100 + 150 * (i % 3)], reference="", target=None, scenario=None)
-        for i, e in enumerate(encounters(range(6)))
-    ]
+    return held_out(range(6), 100, 250, 400)
 
 
 def written(

@@ -14,17 +14,15 @@ from distill.evaluate import evaluate
 from distill.inference import served as module
 from distill.inference.base import Decoding
 from distill.inference.served import Served, ServedPredictor
-from distill.records import BenchmarkItem, Prediction
+from distill.records import Prediction
 from synth.checks.schema import contract
 from synth.errors import UserError
 from synth.serving.vllm import ManagedVllm
 from tests.fake_server import FakeServer
-from tests.students import encounters, write_run
+from tests.students import held_out, write_run
 
 ROOT = Path(__file__).resolve().parent.parent
-ITEMS = [
-    BenchmarkItem(id=e.id, source=e.source.text, reference="", target=None, scenario=None) for e in encounters(range(6))
-]
+ITEMS = held_out(range(6))
 
 
 def written(server: FakeServer, decoding: Decoding, *, run: int = 1, **other: object) -> dict[str, Prediction]:

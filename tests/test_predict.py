@@ -10,13 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from distill.generation import Loaded
-from distill.predict import as_prediction, load_base, load_student, parse_object, predict
+from distill.predict import as_prediction, load_student, parse_object, predict
 from distill.records import BenchmarkItem, Prediction
 from synth.assets import canonical_json
 from synth.errors import UserError
 from synth.records import JsonObject
 from tests.samples import note
-from tests.students import encounters, write_base
+from tests.students import held_out, load_small
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
 OBJECTS = st.dictionaries(st.text(), SCALARS | st.lists(SCALARS))
@@ -62,15 +62,12 @@ def test_an_object_that_does_not_render_keeps_its_text(value: JsonObject) -> Non
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Loaded:
-    return load_base(str(write_base(tmp_path_factory.mktemp("base"))), max_new_tokens=24)
+    return load_small(tmp_path_factory.mktemp("base"))
 
 
 @pytest.fixture(scope="module")
 def items() -> list[BenchmarkItem]:
-    return [
-        BenchmarkItem(id=e.id, source=e.source.text[: 200 + 300 * (i % 3)], reference="", target=None, scenario=None)
-        for i, e in enumerate(encounters(range(5)))
-    ]
+    return held_out(range(5), 200, 500, 800)
 
 
 def test_predictions_come_in_the_order_of_the_items(base: Loaded, items: list[BenchmarkItem]) -> None:
