@@ -22,6 +22,8 @@ from tests.teaching import QUICK
 
 PROBE = 2
 """Requests: one that proves, one that has the schema compiled."""
+OUT = "judge-transcription-fake-1"
+"""The folder that a run is judged into."""
 ITEMS = ("visit-1", "visit-2", "visit-3", "visit-4")
 
 
@@ -85,6 +87,11 @@ def part(prompt: str, name: str) -> str:
     """Return what stands between the fences of a part; nothing where there is none, as in a probe."""
     found = re.search(rf"<<<{name} ([0-9a-f]{{16}})>>>\n(.*?)\n<<<end {name} \1>>>", prompt, re.DOTALL)
     return found[2] if found else ""
+
+
+def wavering(output: str, number: int) -> int:
+    """Return the grade of a judge that wavers: 3 to 5 for a note, 1 or 2 for a transcript."""
+    return 3 + number % 3 if output.startswith("Note") else 1 + number % 2
 
 
 def grades(of: Callable[[str, int], int]) -> Callable[[str, int], JsonValue]:
