@@ -22,13 +22,12 @@ from distill.columns.records import (
     JudgeFloor,
     JudgeMeasures,
     JudgeModel,
-    Number,
 )
 from distill.columns.selection import Model
+from distill.numbers import Number, number
 from distill.records import BenchmarkItem
 from distill.statistics import (
     ALPHA,
-    Estimate,
     holm,
     icc,
     mean_interval,
@@ -98,9 +97,9 @@ def _model(
         runs={column: _measures([parse_score(cell) for cell in cells[column]], human) for column in model.columns},
         mean=_measures(mean, human),
         median=_measures([median(there) if there else None for there in by_item], human),
-        icc_runs_single=_number(between.single),
-        icc_runs_average=_number(between.average),
-        icc_errors_average=_number(errors.average),
+        icc_runs_single=number(between.single),
+        icc_runs_average=number(between.average),
+        icc_errors_average=number(errors.average),
         groups={
             grouping: {
                 value: _errors([mean[i] for i in places], [human[i] for i in places])
@@ -116,14 +115,9 @@ def _errors(judge: Scores, human: Sequence[float]) -> GroupErrors:
     return GroupErrors(
         n=len(errors),
         unparseable=len(human) - len(errors),
-        mean_absolute_error=_mean([abs(error) for error in errors]),
+        mean_absolute_error=number(mean_interval([abs(error) for error in errors])),
         median_error=median(errors) if errors else None,
     )
-
-
-def _mean(values: Sequence[float]) -> Number | None:
-    interval = mean_interval(values)
-    return None if interval is None else Number(value=interval.mean, low=interval.low, high=interval.high, n=interval.n)
 
 
 def _measures(judge: Scores, human: Sequence[float]) -> JudgeMeasures:
@@ -137,11 +131,11 @@ def _measures(judge: Scores, human: Sequence[float]) -> JudgeMeasures:
         unparseable=len(human) - len(pairs),
         spearman=spearman([score for score, _ in pairs], [true for _, true in pairs]),
         weighted_kappa=_kappa([score for score, _ in pairs], [true for _, true in pairs]),
-        icc_single=_number(agreement.single),
-        icc_average=_number(agreement.average),
-        mean_absolute_error=_mean(distances),
-        median_absolute_error=_number(median_interval(distances)),
-        median_error=_number(median_interval(errors)),
+        icc_single=number(agreement.single),
+        icc_average=number(agreement.average),
+        mean_absolute_error=number(mean_interval(distances)),
+        median_absolute_error=number(median_interval(distances)),
+        median_error=number(median_interval(errors)),
         error_quartiles=None if quartiles is None else (quartiles[0], quartiles[1]),
         within_half=fmean(distance <= HALF for distance in distances) if distances else None,
     )
@@ -179,15 +173,9 @@ def _comparisons(means: Mapping[str, Scores], human: Sequence[float]) -> tuple[J
 
 
 def _kappa(first: Sequence[float], second: Sequence[float]) -> Number | None:
-    return _number(weighted_kappa(_halves(first), _halves(second), floors.GRID, "linear"))
+    return number(weighted_kappa(_halves(first), _halves(second), floors.GRID, "linear"))
 
 
 def _halves(scores: Sequence[float]) -> list[float]:
     """Return scores rounded to half points, a tie to the even half, as numpy and the paper do it."""
     return [round(2 * score) / 2 for score in scores]
-
-
-def _number(estimate: Estimate | None) -> Number | None:
-    if estimate is None:
-        return None
-    return Number(value=estimate.value, low=estimate.low, high=estimate.high, n=estimate.n)

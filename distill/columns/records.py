@@ -4,17 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from distill.numbers import Number
 from synth.records import Record
-
-
-class Number(Record):
-    """An estimate with its 95 % interval; the ends are None where nothing is known of it."""
-
-    value: float
-    low: float | None
-    high: float | None
-    n: int
-    """Items that went into it."""
 
 
 class Share(Record):

@@ -11,9 +11,9 @@ from distill.columns.records import (
     JudgeColumns,
     JudgeComparison,
     JudgeMeasures,
-    Number,
     Share,
 )
+from distill.numbers import Number
 from distill.scoring import Results
 from distill.text_tables import aligned
 

@@ -7,12 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
 from statistics import fmean
 
-from distill.judging.records import Graded, JudgedDifference, JudgedDimension, JudgedSystem, Number
+from distill.judging.records import Graded, JudgedDifference, JudgedDimension, JudgedSystem
 from distill.judging.rubric import COMPOSITE, Dimension, Rubric
+from distill.numbers import Number, number
 from distill.statistics import (
-    Estimate,
     Icc,
-    Interval,
     holm,
     icc,
     mean_interval,
@@ -122,11 +121,3 @@ def differences(
             cell = JudgedDifference(mean=mean, p=p, p_holm=adjusted)
             found.setdefault(one, {}).setdefault(other, {})[column.name] = cell
     return found
-
-
-def number(found: Interval | Estimate | None) -> Number | None:
-    """Return an interval or an estimate as a record."""
-    if found is None:
-        return None
-    value = found.mean if isinstance(found, Interval) else found.value
-    return Number(value=value, low=found.low, high=found.high, n=found.n)

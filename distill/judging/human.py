@@ -8,9 +8,10 @@ from pathlib import Path
 from statistics import fmean
 
 from distill.benchmarks.base import listing, read_csv
-from distill.judging.aggregate import mean_of, number
+from distill.judging.aggregate import mean_of
 from distill.judging.records import Agreement
 from distill.judging.rubric import COMPOSITE, Dimension, Rubric
+from distill.numbers import number
 from distill.statistics import icc, mean_interval, permutation_p, spearman, weighted_kappa
 from synth.catalog import suggest
 from synth.errors import UserError

@@ -10,8 +10,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
-from distill.judging.aggregate import number
 from distill.judging.records import Compared, Pairwise
+from distill.numbers import number
 from distill.statistics import icc, majority, mcnemar, wilson
 
 Verdict = Literal["first", "second", "tie"]

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from distill.numbers import Number
 from synth.records import Record
 
 Better = Literal["first", "second", "tie"]
@@ -47,16 +48,6 @@ class Compared(Record):
     prompt_tokens: int
     completion_tokens: int
     asked: str
-
-
-class Number(Record):
-    """A number with its 95 % interval; the ends are None where there is none."""
-
-    value: float
-    low: float | None
-    high: float | None
-    n: int
-    """Items that went into it."""
 
 
 class JudgedDimension(Record):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from distill.judging.records import Agreement, JudgedSystem, JudgeResults, Number, Pairwise
+from distill.judging.records import Agreement, JudgedSystem, JudgeResults, Pairwise
 from distill.judging.rubric import Rubric
+from distill.numbers import Number
 from distill.text_tables import aligned
 
 
