@@ -5,12 +5,14 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from functools import cached_property
+from itertools import accumulate
 from typing import NamedTuple
 
 from synth.checks.faithfulness.language import language
 from synth.checks.faithfulness.lexicon import PHRASES, ConceptKind, Form, Lexicon
+from synth.checks.faithfulness.memo import Memo
 from synth.checks.faithfulness.recognised import is_recognised, with_marks, with_spoken_marks
-from synth.checks.faithfulness.tokens import is_number, places_of_marks, plain, tokenize
+from synth.checks.faithfulness.tokens import is_number, places_of_marks, places_of_words, plain, stem, tokenize
 from synth.checks.faithfulness.units import Quantity, unit_at
 
 AFFIRMED, DENIED, UNSURE = 1, 2, 3
@@ -61,6 +63,16 @@ class Hit(NamedTuple):
     form: Form
 
 
+def _root(word: str) -> str:
+    words = language()
+    if word in words.stop or not word[-1].isalpha() or len(word) < 2:
+        return ""
+    return stem(words.fixed_negatives.get(word, word))
+
+
+_ROOTS = Memo(_root)
+
+
 class Reading:
     """A text that has been read with a lexicon."""
 
@@ -74,7 +86,6 @@ class Reading:
         else:
             self.tokens = tokenize("\n".join(texts))
         self._marks, self._number_tokens = places_of_marks(self.tokens)
-        self._flags: dict[int, list[int] | None] = {}
         self._replies: dict[int, int] = {}
 
     @cached_property
@@ -121,13 +132,11 @@ class Reading:
     @cached_property
     def hits(self) -> list[Hit]:
         """What is named, in order; a symptom that is part of a longer statement is left out."""
-        text = f" {' '.join(plain(self.tokens))} "
-        shifts = [place - i for i, place in enumerate(self._marks)]
+        words, places = plain(self.tokens), places_of_words(self.tokens)
+        ends = list(accumulate([len(word) + 1 for word in words]))
         found: list[Hit] = []
-        for begin, end, forms in self.lexicon.find(text):
-            first = text.count(" ", 0, begin) - 1
-            last = first + text.count(" ", begin, end)
-            start, stop = first + bisect_right(shifts, first), last + bisect_right(shifts, last) + 1
+        for begin, end, forms in self.lexicon.find(f" {' '.join(words)} "):
+            start, stop = places[bisect_left(ends, begin)], places[bisect_left(ends, end)] + 1
             found.extend([Hit(start, stop, form) for form in forms])
         found.sort(key=lambda hit: (hit.start, -hit.end))
         kept: list[Hit] = []
@@ -149,17 +158,20 @@ class Reading:
         return line < len(self.lines) and self.lines[line].speaker == "patient"
 
     @cached_property
+    def phrases(self) -> list[tuple[Hit, int, bool]]:
+        """The hits that are statements of their own, each with what ``meant`` says of it."""
+        return [(hit, *self.meant(hit)) for hit in self.hits if hit.form.kind in PHRASES]
+
+    @cached_property
     def said(self) -> dict[tuple[ConceptKind, str], int]:
         """What is said of each phrase: affirmed, denied or both; how a question is answered counts only where nothing
         else is said."""
         sure: dict[tuple[ConceptKind, str], int] = {}
         weak: dict[tuple[ConceptKind, str], int] = {}
-        for hit in self.hits:
-            if hit.form.kind in PHRASES:
-                key = (hit.form.kind, hit.form.name)
-                bits, asked = self.meant(hit)
-                found = weak if asked else sure
-                found[key] = found.get(key, 0) | bits
+        for hit, bits, asked in self.phrases:
+            key = (hit.form.kind, hit.form.name)
+            found = weak if asked else sure
+            found[key] = found.get(key, 0) | bits
         return {**weak, **sure}
 
     @cached_property
@@ -192,6 +204,34 @@ class Reading:
                     found.append((q.at, q.value, low))
         return found
 
+    @cached_property
+    def roots(self) -> list[str]:
+        """Of each token its stem, without the negation that is built in; empty for what says nothing of its own."""
+        return list(map(_ROOTS.__getitem__, self.tokens))
+
+    @cached_property
+    def sides(self) -> dict[int, str]:
+        """Which tokens name a side, and which; ``that's right`` and ``right now`` name none."""
+        words = language()
+        tokens = self.tokens
+        found: dict[int, str] = {}
+        for i in [i for i, word in enumerate(tokens) if word in words.sides]:
+            before = tokens[i - 1] if i > 0 else "\n"
+            after = tokens[i + 1] if i + 1 < len(tokens) else "\n"
+            side = words.sides[tokens[i]]
+            if side == "both" or not (
+                before in words.not_side_before
+                or after in words.not_side_after
+                or (before in ".,?!;\n" and after in ".,?!;\n")
+            ):
+                found[i] = side
+        return found
+
+    @cached_property
+    def side_places(self) -> list[int]:
+        """The tokens that name a side, in order."""
+        return list(self.sides)
+
     def meant(self, hit: Hit) -> tuple[int, bool]:
         """Return whether what is named is affirmed or denied, and whether that is only the answer to a question."""
         if hit.form.voice == "says":
@@ -202,27 +242,27 @@ class Reading:
         sentence = self.sentences[number]
         if sentence.question:
             return self.reply(sentence.line), True
-        reach = self._reach(hit.start)
+        reach = self.reaches[hit.start]
         # The result of a study is part of its name here: "antibodies negative" is not denied.
         denied = reach == _FORWARD or (reach == _BACKWARD and hit.form.kind in ("symptom", "condition"))
         return (DENIED if denied else AFFIRMED), False
 
-    def denied(self, token: int) -> bool:
-        """Return whether a token stands within the reach of a negation."""
-        return self._reach(token) > 0
+    @cached_property
+    def reaches(self) -> bytearray:
+        """From where a negation reaches each token; 0 where none does."""
+        found = bytearray(len(self.tokens))
+        negations = language().negations
+        done = 0
+        for i in [i for i, word in enumerate(self.tokens) if word in negations]:
+            if i >= done:
+                sentence = self.sentences[self.sentence_at(i)]
+                done = sentence.end
+                found[sentence.start : done] = bytes(self._negated(sentence))
+        return found
 
-    def _reach(self, token: int) -> int:
-        number = self.sentence_at(token)
-        if number not in self._flags:
-            self._flags[number] = self._negated(self.sentences[number])
-        flags = self._flags[number]
-        return 0 if flags is None else flags[token - self.sentences[number].start]
-
-    def _negated(self, sentence: Sentence) -> list[int] | None:
+    def _negated(self, sentence: Sentence) -> list[int]:
         words = language()
         tokens = self.tokens[sentence.start : sentence.end]
-        if words.negations.isdisjoint(tokens):
-            return None
         flags = [0] * len(tokens)
         left, clause = 0, 0
         for i, word in enumerate(tokens):

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+import sys
 import unicodedata
 from collections.abc import Sequence
 from decimal import Decimal
 from functools import lru_cache
+from itertools import chain
 
+from synth.checks.faithfulness.memo import Memo
 from synth.checks.faithfulness.numbers import BEGINNINGS, spell, spelled
 
 _NUMBER = r"(?:(?<![\w.)%])[-−](?=\d))?(?:\d+(?:,\d{3}(?!\d))*(?:\.\d+)?|(?<!\d)\.\d+)"
@@ -32,6 +35,14 @@ _PERSON = {
 """Said by the one and of the other: ``my eyes`` and ``your eyes`` are the same eyes."""
 
 
+def _cut(text: str) -> tuple[str, ...]:
+    """Return the tokens of a folded text without white space, each the same object wherever it stands."""
+    return tuple(map(sys.intern, (_ASCII if text.isascii() else _TOKEN).findall(text)))
+
+
+_CUT = Memo(_cut)
+
+
 def is_number(word: str) -> bool:
     """Return whether a token is a number; only numbers begin with a digit or a sign."""
     return word[0] in DIGITS
@@ -43,24 +54,27 @@ def tokenize(text: str) -> list[str]:
     if "{{" in text:
         text = _PLACEHOLDER.sub(" ", text)
     text = text.replace("°", " degrees ")
-    if "10" in text:
+    if "10^" in text or "10*" in text or ("10" in text and not text.isascii()):
         # A power of ten is part of a unit (10^3/uL, 10*3/uL in UCUM, x10⁹/L), so it becomes a word.
         text = _POWER.sub(lambda m: f" e{int(m[1] or unicodedata.normalize('NFKC', m[2]))} ", text)
-    pattern = _ASCII
     if not text.isascii():
         text = unicodedata.normalize("NFKC", text).replace("’", "'").replace("‘", "'")
-        pattern = _TOKEN
     text = text.casefold().replace("n't", " not").replace("cannot", "can not")
-    found = pattern.findall(text)
+    # No token but the line break holds white space.
+    lines = [chain.from_iterable(map(_CUT.__getitem__, line.split())) for line in text.split("\n")]
+    found = list(lines[0])
+    for line in lines[1:]:
+        found.append("\n")
+        found += line
     # Digits and marks come before letters in any text that is folded.
-    number = [i for i, word in enumerate(found) if word < "a" or word in BEGINNINGS]
+    number = [i for i, word in enumerate(found) if (word < "a" and word not in _MARKS) or word in BEGINNINGS]
     if not number:
         return found
     result: list[str] = []
     done = 0
     for i in number:
         word = found[i]
-        if i < done or word in _MARKS:
+        if i < done:
             continue
         if word in BEGINNINGS:
             if word == "minus" and i + 1 < len(found) and found[i + 1][0].isdigit():
@@ -107,6 +121,11 @@ def spell_written(digits: str) -> str:
 def plain(tokens: Sequence[str]) -> list[str]:
     """Return the tokens that are words or numbers, in the second person."""
     return [_PERSON.get(word, word) for word in tokens if word not in _MARKS]
+
+
+def places_of_words(tokens: Sequence[str]) -> list[int]:
+    """Return which tokens ``plain`` returns."""
+    return [i for i, word in enumerate(tokens) if word not in _MARKS]
 
 
 def places_of_marks(tokens: Sequence[str]) -> tuple[list[int], list[int]]:

@@ -177,7 +177,7 @@ class Trace:
 
     def _anywhere(self, q: Quantity) -> bool:
         amounts = self.source.amounts
-        return (round(q.value * q.factor, 6), q.base) in amounts or (q.value, "") in amounts
+        return q.amount in amounts or (q.value, "") in amounts
 
     # -- statements
 
@@ -332,13 +332,20 @@ def _within(tokens: Sequence[str], terms: Iterable[str]) -> set[int]:
     """Return where the numbers of terms stand, as far as a term stands there whole."""
     found: set[int] = set()
     for term_ in terms:
-        words = list(_tokens(term_))
-        numbers = [i for i, word in enumerate(words) if is_number(word)]
-        if numbers:
-            for at in (i for i, word in enumerate(tokens) if word == words[0]):
-                if tokens[at : at + len(words)] == words:
-                    found.update(at + i for i in numbers)
+        words, numbers = _numbered(term_)
+        if not numbers:
+            continue
+        for at in [i for i, word in enumerate(tokens) if word == words[0]]:
+            if tokens[at : at + len(words)] == words:
+                found.update(at + i for i in numbers)
     return found
+
+
+@lru_cache(maxsize=8192)
+def _numbered(term_: str) -> tuple[list[str], list[int]]:
+    """Return the tokens of a term, and which of them are numbers."""
+    words = tokenize(term_)
+    return words, [i for i, word in enumerate(words) if is_number(word)]
 
 
 def _is_phrase(field: str) -> bool:

@@ -19,6 +19,8 @@ _LONGEST = 3
 """Words in the longest name of a simple unit."""
 _PIECES = frozenset(("tablet", "capsule", "puff", "spray", "drop", "dose"))
 """Bases of what is given piece by piece: ``one drop every hour`` says how often."""
+Amount = tuple[float, str]
+"""A number in the scale of its base, such as days, and that base."""
 Unit = tuple[str, float]
 """Base and factor; the base of a bare number is empty."""
 BARE: Unit = ("", 1.0)
@@ -37,6 +39,11 @@ class Quantity(NamedTuple):
     value: float
     base: str
     factor: float
+
+    @property
+    def amount(self) -> Amount:
+        """The number in the scale of its base."""
+        return (round(self.value * self.factor, 6), self.base)
 
     def equals(self, value: float, unit: Unit) -> bool:
         """Return whether it is this value; a number without a unit is taken to have the right one."""

@@ -7,11 +7,11 @@ from functools import cached_property, lru_cache
 
 from synth.checks.faithfulness.association import Association
 from synth.checks.faithfulness.language import language
-from synth.checks.faithfulness.lexicon import PHRASES, ConceptKind, Lexicon
+from synth.checks.faithfulness.lexicon import ConceptKind, Lexicon
 from synth.checks.faithfulness.reading import DENIED, Hit, Line, Reading
-from synth.checks.faithfulness.statements import Amount, Statement, Statements, spoken
+from synth.checks.faithfulness.statements import Statement, Statements, spoken
 from synth.checks.faithfulness.tokens import stem
-from synth.checks.faithfulness.units import Quantity
+from synth.checks.faithfulness.units import Amount, Quantity
 
 _ONE = {"hour": round(1 / 24, 6), "day": 1.0, "week": 7.0, "month": 30.4375, "year": 365.25}
 """Days."""
@@ -42,11 +42,9 @@ class View:
         """What is said, in the text's own words and in the terms of the lexicon."""
         others: list[Statement] = []
         lines: list[int] = []
-        for hit in self.reading.hits:
-            if hit.form.kind in PHRASES:
-                bits, _ = self.reading.meant(hit)
-                others.append(_term(hit.form.name, bits == DENIED, self.lexicon))
-                lines.append(self.reading.line_at(hit.start))
+        for hit, bits, _ in self.reading.phrases:
+            others.append(_term(hit.form.name, bits == DENIED, self.lexicon))
+            lines.append(self.reading.line_at(hit.start))
         return Statements(self.reading, others, lines)
 
     @cached_property
@@ -71,9 +69,10 @@ class View:
     @cached_property
     def amounts(self) -> frozenset[Amount]:
         """All numbers in the scale of their base; ``a week`` is one week."""
-        found = {(round(q.value * q.factor, 6), q.base) for q in self.reading.quantities}
+        found = {q.amount for q in self.reading.quantities}
         tokens = self.reading.tokens
-        found.update((_ONE[token], "day") for i, token in enumerate(tokens) if token in _ONE and tokens[i - 1] in _A)
+        ones = [i for i, token in enumerate(tokens) if token in _ONE]
+        found.update((_ONE[tokens[i]], "day") for i in ones if tokens[i - 1] in _A)
         return frozenset(found)
 
     def allowed(self, kind: str) -> frozenset[int] | None:
