@@ -12,8 +12,8 @@ from distill.merged import Systems, choose, merge, unlike
 from distill.records import BenchmarkItem, Prediction
 from distill.report import compared_columns, overview_columns, shown
 from distill.scored import Scored, read_items, read_scored, read_texts, same_items
-from distill.scoring import FLOORS, TEST, Difference, cell_of, make_folder, tested, versions
-from distill.statistics import CONFIDENCE, PERMUTATIONS, RESAMPLES, SEED, paired_interval
+from distill.scoring import FLOORS, TEST, Difference, differences_of, make_folder, tested, versions
+from distill.statistics import CONFIDENCE, PERMUTATIONS, RESAMPLES, SEED
 from distill.text_tables import aligned
 from synth.errors import UserError
 
@@ -95,12 +95,7 @@ def compare(folders: Sequence[Path], out: Path, *, against: str | None = None, t
 
 def _differences(systems: Systems, name: str, base: str) -> dict[str, Difference]:
     """Return metric → the system minus the base, over the items that both have."""
-    mine, theirs = systems.columns[name], systems.columns[base]
-    return {
-        column: Difference(**dict(cell_of(paired_interval(values, theirs[column]), column)))
-        for column, values in mine.items()
-        if column in theirs
-    }
+    return differences_of(systems.columns[name], systems.columns[base])
 
 
 def _run(run: Scored, systems: Systems) -> ComparedRun:

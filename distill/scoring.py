@@ -27,8 +27,8 @@ from distill.statistics import (
     SEED,
     Interval,
     holm,
-    mean_interval,
-    paired_interval,
+    mean_intervals,
+    paired_intervals,
     permutation_ps,
 )
 from synth import __version__
@@ -150,15 +150,8 @@ def summarise(
         rows[name] = SystemResults(
             predictions=len(predictions),
             **_counts(predictions),
-            metrics={column: cell_of(mean_interval(values), column) for column, values in columns[name].items()},
-            differences={
-                other: {
-                    column: Difference(**dict(cell_of(paired_interval(values, columns[other][column]), column)))
-                    for column, values in columns[name].items()
-                    if column in columns[other]
-                }
-                for other in others
-            },
+            metrics=_cells(columns[name], mean_intervals(list(columns[name].values()))),
+            differences={other: differences_of(columns[name], columns[other]) for other in others},
         )
     return tested(rows, columns)
 
@@ -194,6 +187,19 @@ def tested(
         )
         for name, row in rows.items()
     }
+
+
+def _cells(names: Iterable[str], intervals: Iterable[Interval | None]) -> dict[str, Cell]:
+    return {name: cell_of(interval, name) for name, interval in zip(names, intervals, strict=True)}
+
+
+def differences_of(
+    values: Mapping[str, Sequence[float | None]], others: Mapping[str, Sequence[float | None]]
+) -> dict[str, Difference]:
+    """Return metric → a system minus another, over the items that both have, without p-values."""
+    both = [name for name in values if name in others]
+    cells = _cells(both, paired_intervals([(values[name], others[name]) for name in both]))
+    return {name: Difference(**dict(cell)) for name, cell in cells.items()}
 
 
 def _counts(predictions: Sequence[Prediction]) -> dict[str, int]:

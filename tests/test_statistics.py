@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from distill.statistics import mean_interval, paired_interval
+from distill.statistics import CONFIDENCE, mean_interval, mean_intervals, paired_interval, paired_intervals
 
 shares = st.lists(st.none() | st.floats(0, 1), max_size=30)
 
@@ -70,6 +70,23 @@ def test_many_items_are_drawn_in_parts() -> None:
     assert interval.high - interval.low == pytest.approx(2 * 1.96 * math.sqrt(1 / 12 / 50_000), rel=0.35)
 
 
+@given(columns=st.lists(shares, max_size=5))
+def test_columns_that_share_their_draws_have_the_interval_that_each_has_alone(
+    columns: list[list[float | None]],
+) -> None:
+    assert mean_intervals(columns, resamples=50) == [mean_interval(values, resamples=50) for values in columns]
+
+
+@pytest.mark.parametrize("n", [10_001, 7, 400])
+def test_draws_in_parts_are_those_of_one_go(n: int) -> None:
+    values = np.random.default_rng(4).random(n)
+    means = values[np.random.default_rng(0).integers(0, n, size=(101, n))].mean(axis=1)
+    low, high = np.quantile(means, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    shared, _ = mean_intervals([values.tolist(), (1 - values).tolist()], resamples=101)
+    assert shared is not None
+    assert (shared.low, shared.high) == (low, high)
+
+
 def test_pairing_takes_the_spread_between_items_out() -> None:
     items = np.random.default_rng(2).random(60)
     first, second = (items + 0.1).tolist(), items.tolist()
@@ -87,5 +104,6 @@ def test_pairs_with_a_missing_side_are_left_out() -> None:
     assert paired.n == 1
     assert paired.mean == pytest.approx(0.3)
     assert paired_interval([None], [0.5]) is None
+    assert paired_intervals([([None], [0.5]), ([0.5, None, 0.9], [0.2, 0.4, None])]) == [None, paired]
     with pytest.raises(ValueError, match="zip"):
         paired_interval([0.1], [0.1, 0.2])

@@ -114,8 +114,9 @@ def present(notes: Iterable[str]) -> Present:
     """Return the divisions that any of the notes has."""
     found: set[str] = set()
     for note in notes:
-        if len(found) < len(DIVISIONS):
-            found.update(divide(note))
+        found.update(divide(note))
+        if len(found) == len(DIVISIONS):
+            break
     return frozenset(found)
 
 

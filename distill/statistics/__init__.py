@@ -12,8 +12,10 @@ from distill.statistics.bootstrap import (
     Interval,
     area_interval,
     mean_interval,
+    mean_intervals,
     median_interval,
     paired_interval,
+    paired_intervals,
 )
 from distill.statistics.comparisons import ALPHA, McNemar, Wilcoxon, holm, mcnemar, wilcoxon
 from distill.statistics.estimates import Estimate
@@ -38,8 +40,10 @@ __all__ = [
     "majority",
     "mcnemar",
     "mean_interval",
+    "mean_intervals",
     "median_interval",
     "paired_interval",
+    "paired_intervals",
     "permutation_p",
     "permutation_ps",
     "spearman",

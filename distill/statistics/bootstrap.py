@@ -16,8 +16,8 @@ from distill.statistics.estimates import Estimate
 RESAMPLES = 2_000
 CONFIDENCE = 0.95
 SEED = 0
-_CELLS = 4_000_000
-"""Most draws that are held at once, so that memory stays flat in the number of items."""
+_CELLS = 200_000
+"""Most draws that are held at once: they fit into a core's cache, and memory stays flat in the number of items."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,18 +38,33 @@ def mean_interval(
 
     The same seed draws the same items for every column of the same length, so that columns can be compared.
     """
-    sample = np.array([value for value in values if value is not None], dtype=np.float64)
-    n = len(sample)
-    if n == 0:
-        return None
-    generator = np.random.default_rng(seed)
-    means = np.empty(resamples)
-    step = max(1, _CELLS // n)
-    for start in range(0, resamples, step):
-        stop = min(start + step, resamples)
-        means[start:stop] = sample[generator.integers(0, n, size=(stop - start, n))].mean(axis=1)
-    low, high = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2])
-    return Interval(mean=float(sample.mean()), low=float(low), high=float(high), n=n)
+    return mean_intervals([values], resamples=resamples, confidence=confidence, seed=seed)[0]
+
+
+def mean_intervals(
+    columns: Sequence[Sequence[float | None]],
+    *,
+    resamples: int = RESAMPLES,
+    confidence: float = CONFIDENCE,
+    seed: int = SEED,
+) -> list[Interval | None]:
+    """Return ``mean_interval`` of each column; those of one length share their draws."""
+    samples = [np.array([value for value in values if value is not None], dtype=np.float64) for values in columns]
+    means = np.empty((len(samples), resamples))
+    for n in {len(sample) for sample in samples if len(sample)}:
+        alike = [i for i, sample in enumerate(samples) if len(sample) == n]
+        generator = np.random.default_rng(seed)
+        step = max(1, _CELLS // n)
+        for start in range(0, resamples, step):
+            stop = min(start + step, resamples)
+            drawn = generator.integers(0, n, size=(stop - start, n))
+            for i in alike:
+                means[i, start:stop] = samples[i].take(drawn).mean(axis=1)
+    ends = [(1 - confidence) / 2, (1 + confidence) / 2]
+    return [
+        Interval(float(sample.mean()), *map(float, np.quantile(row, ends)), n=len(sample)) if len(sample) else None
+        for sample, row in zip(samples, means, strict=True)
+    ]
 
 
 def median_interval(
@@ -84,8 +99,22 @@ def paired_interval(
 
     Both systems are resampled by the same items. Raises ValueError where the lengths differ.
     """
-    differences = [a - b for a, b in zip(first, second, strict=True) if a is not None and b is not None]
-    return mean_interval(differences, resamples=resamples, confidence=confidence, seed=seed)
+    return paired_intervals([(first, second)], resamples=resamples, confidence=confidence, seed=seed)[0]
+
+
+def paired_intervals(
+    pairs: Sequence[tuple[Sequence[float | None], Sequence[float | None]]],
+    *,
+    resamples: int = RESAMPLES,
+    confidence: float = CONFIDENCE,
+    seed: int = SEED,
+) -> list[Interval | None]:
+    """Return ``paired_interval`` of each pair of columns; ValueError where the lengths of a pair differ."""
+    differences = [
+        [a - b for a, b in zip(first, second, strict=True) if a is not None and b is not None]
+        for first, second in pairs
+    ]
+    return mean_intervals(differences, resamples=resamples, confidence=confidence, seed=seed)
 
 
 def area_interval(
