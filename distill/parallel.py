@@ -20,6 +20,7 @@ from distill.records import BenchmarkItem, Metric, PartwiseMetric, Prediction, S
 from distill.score_table import ScoreTable
 from synth.errors import UserError
 from synth.processes import default_workers, open_pool
+from synth.records import Scenario
 
 PART = 32
 """Items that are scored at once; those of a part are read once for all systems."""
@@ -115,8 +116,7 @@ def _scored(
     waiting: deque[tuple[list[str], Future[Values]]] = deque()
     try:
         for part in parts:
-            data = pickle.dumps(part, protocol=pickle.HIGHEST_PROTOCOL)
-            waiting.append(([item.id for item in part[0]], pool.submit(_score, data)))
+            waiting.append(([item.id for item in part[0]], pool.submit(_score, _packed(part))))
             if len(waiting) > 3 * workers:
                 ids, future = waiting.popleft()
                 yield ids, future.result()
@@ -154,5 +154,22 @@ def _begin(plan: _Plan) -> None:
 
 def _score(data: bytes) -> Values:
     plan, metrics = _mine[0]
-    part: Part = pickle.loads(data)  # noqa: S301  what this command's own process sent
-    return _values(part, plan, metrics)
+    return _values(_unpacked(data), plan, metrics)
+
+
+def _packed(part: Part) -> bytes:
+    """Return a part as bytes: its scenarios as JSON, of which pydantic is faster than pickle."""
+    items, systems = part
+    scenarios = [None if item.scenario is None else item.scenario.model_dump_json() for item in items]
+    bare = [item.model_copy(update={"scenario": None}) for item in items]
+    return pickle.dumps((bare, scenarios, systems), protocol=pickle.HIGHEST_PROTOCOL)
+
+
+def _unpacked(data: bytes) -> Part:
+    bare: list[BenchmarkItem]
+    bare, scenarios, systems = pickle.loads(data)  # noqa: S301  what this command's own process sent
+    items = (
+        item if told is None else item.model_copy(update={"scenario": Scenario.model_validate_json(told)})
+        for item, told in zip(bare, scenarios, strict=True)
+    )
+    return tuple(items), systems

@@ -6,13 +6,14 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from functools import cached_property
 from itertools import accumulate
+from operator import add
 from typing import NamedTuple
 
 from synth.checks.faithfulness.language import language
 from synth.checks.faithfulness.lexicon import PHRASES, ConceptKind, Form, Lexicon
 from synth.checks.faithfulness.memo import Memo
 from synth.checks.faithfulness.recognised import is_recognised, with_marks, with_spoken_marks
-from synth.checks.faithfulness.tokens import is_number, places_of_marks, places_of_words, plain, stem, tokenize
+from synth.checks.faithfulness.tokens import is_number, places_of, places_of_marks, plain, stem, tokenize
 from synth.checks.faithfulness.units import Quantity, unit_at
 
 AFFIRMED, DENIED, UNSURE = 1, 2, 3
@@ -132,24 +133,28 @@ class Reading:
     @cached_property
     def hits(self) -> list[Hit]:
         """What is named, in order; a symptom that is part of a longer statement is left out."""
-        words, places = plain(self.tokens), places_of_words(self.tokens)
-        ends = list(accumulate([len(word) + 1 for word in words]))
+        words = plain(self.tokens)
+        ends = list(map(add, accumulate(map(len, words)), range(1, len(words) + 1)))
+        shifts = [place - i for i, place in enumerate(self._marks)]
         found: list[Hit] = []
         for begin, end, forms in self.lexicon.find(f" {' '.join(words)} "):
-            start, stop = places[bisect_left(ends, begin)], places[bisect_left(ends, end)] + 1
-            found.extend([Hit(start, stop, form) for form in forms])
-        found.sort(key=lambda hit: (hit.start, -hit.end))
+            first, last = bisect_left(ends, begin), bisect_left(ends, end)
+            start, stop = first + bisect_right(shifts, first), last + bisect_right(shifts, last) + 1
+            found += [Hit(start, stop, form) for form in forms]
+        found.sort(key=lambda hit: (hit[0], -hit[1]))
         kept: list[Hit] = []
         reach, widest, holder = -1, -1, ""
         for hit in found:
-            if hit.form.kind in PHRASES:
-                inside = hit.end <= reach and (hit.start > widest or hit.end < reach)
+            start, stop, form = hit
+            kind = form.kind
+            if kind in PHRASES:
+                inside = stop <= reach and (start > widest or stop < reach)
                 # What the doctor finds is not what the patient complains of, though the words are the same.
-                apart = holder != "finding" or not self._by_patient(hit.start)
-                if inside and apart and hit.form.kind in ("symptom", "finding", "condition"):
+                apart = holder != "finding" or not inside or not self._by_patient(start)
+                if inside and apart and kind in ("symptom", "finding", "condition"):
                     continue
-                if hit.end > reach:
-                    reach, widest, holder = hit.end, hit.start, hit.form.kind
+                if stop > reach:
+                    reach, widest, holder = stop, start, kind
             kept.append(hit)
         return kept
 
@@ -215,7 +220,7 @@ class Reading:
         words = language()
         tokens = self.tokens
         found: dict[int, str] = {}
-        for i in [i for i, word in enumerate(tokens) if word in words.sides]:
+        for i in places_of(words.sides, tokens):
             before = tokens[i - 1] if i > 0 else "\n"
             after = tokens[i + 1] if i + 1 < len(tokens) else "\n"
             side = words.sides[tokens[i]]
@@ -253,7 +258,7 @@ class Reading:
         found = bytearray(len(self.tokens))
         negations = language().negations
         done = 0
-        for i in [i for i, word in enumerate(self.tokens) if word in negations]:
+        for i in places_of(negations, self.tokens):
             if i >= done:
                 sentence = self.sentences[self.sentence_at(i)]
                 done = sentence.end

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 import sys
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from decimal import Decimal
 from functools import lru_cache
-from itertools import chain
+from itertools import chain, compress, filterfalse
 
 from synth.checks.faithfulness.memo import Memo
 from synth.checks.faithfulness.numbers import BEGINNINGS, spell, spelled
@@ -36,16 +36,26 @@ _PERSON = {
 
 
 def _cut(text: str) -> tuple[str, ...]:
-    """Return the tokens of a folded text without white space, each the same object wherever it stands."""
+    """Return the tokens of a folded text without a space, each the same object wherever it stands."""
     return tuple(map(sys.intern, (_ASCII if text.isascii() else _TOKEN).findall(text)))
 
 
+def _begins_number(word: str) -> bool:
+    # Digits and marks come before letters in any text that is folded.
+    return (word < "a" and word not in _MARKS) or word in BEGINNINGS
+
+
 _CUT = Memo(_cut)
+_BEGINS = Memo(_begins_number)
 
 
 def is_number(word: str) -> bool:
     """Return whether a token is a number; only numbers begin with a digit or a sign."""
     return word[0] in DIGITS
+
+
+_SPOKEN_OF = Memo(lambda word: _PERSON.get(word, word))
+_IS_NUMBER = Memo(lambda word: word < "a" and word not in _MARKS)
 
 
 def tokenize(text: str) -> list[str]:
@@ -60,14 +70,9 @@ def tokenize(text: str) -> list[str]:
     if not text.isascii():
         text = unicodedata.normalize("NFKC", text).replace("’", "'").replace("‘", "'")
     text = text.casefold().replace("n't", " not").replace("cannot", "can not")
-    # No token but the line break holds white space.
-    lines = [chain.from_iterable(map(_CUT.__getitem__, line.split())) for line in text.split("\n")]
-    found = list(lines[0])
-    for line in lines[1:]:
-        found.append("\n")
-        found += line
-    # Digits and marks come before letters in any text that is folded.
-    number = [i for i, word in enumerate(found) if (word < "a" and word not in _MARKS) or word in BEGINNINGS]
+    # No token goes on behind a space.
+    found = list(chain.from_iterable(map(_CUT.__getitem__, text.replace("\n", " \n ").split(" "))))
+    number = list(compress(range(len(found)), map(_BEGINS.__getitem__, found)))
     if not number:
         return found
     result: list[str] = []
@@ -120,18 +125,18 @@ def spell_written(digits: str) -> str:
 
 def plain(tokens: Sequence[str]) -> list[str]:
     """Return the tokens that are words or numbers, in the second person."""
-    return [_PERSON.get(word, word) for word in tokens if word not in _MARKS]
+    return list(map(_SPOKEN_OF.__getitem__, filterfalse(_MARKS.__contains__, tokens)))
 
 
-def places_of_words(tokens: Sequence[str]) -> list[int]:
-    """Return which tokens ``plain`` returns."""
-    return [i for i, word in enumerate(tokens) if word not in _MARKS]
+def places_of(words: Container[str], tokens: Sequence[str]) -> list[int]:
+    """Return which tokens are among some words."""
+    return list(compress(range(len(tokens)), map(words.__contains__, tokens)))
 
 
 def places_of_marks(tokens: Sequence[str]) -> tuple[list[int], list[int]]:
     """Return which tokens are marks, and which are numbers."""
-    apart = [i for i, word in enumerate(tokens) if word < "a"]
-    return [i for i in apart if tokens[i] in _MARKS], [i for i in apart if tokens[i] not in _MARKS]
+    numbers = compress(range(len(tokens)), map(_IS_NUMBER.__getitem__, tokens))
+    return places_of(_MARKS, tokens), list(numbers)
 
 
 _ENDINGS = (("sses", "ss"), ("ies", "y"), ("ations", "ate"), ("ation", "ate"), ("ings", ""), ("ing", ""), ("edly", ""))

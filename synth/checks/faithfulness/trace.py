@@ -13,7 +13,7 @@ from synth.checks.faithfulness.lexicon import PHRASES, ConceptKind
 from synth.checks.faithfulness.reading import AFFIRMED, DENIED, Hit
 from synth.checks.faithfulness.statements import ENOUGH, sides, statement
 from synth.checks.faithfulness.target import belongs
-from synth.checks.faithfulness.tokens import is_number, stem, tokenize
+from synth.checks.faithfulness.tokens import is_number, places_of, stem, tokenize
 from synth.checks.faithfulness.units import Quantity, dose_bases
 from synth.checks.faithfulness.view import View, term
 from synth.config import InventedKind
@@ -335,7 +335,7 @@ def _within(tokens: Sequence[str], terms: Iterable[str]) -> set[int]:
         words, numbers = _numbered(term_)
         if not numbers:
             continue
-        for at in [i for i, word in enumerate(tokens) if word == words[0]]:
+        for at in places_of(words[:1], tokens):
             if tokens[at : at + len(words)] == words:
                 found.update(at + i for i in numbers)
     return found
