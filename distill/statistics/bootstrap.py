@@ -60,11 +60,14 @@ def mean_intervals(
             drawn = generator.integers(0, n, size=(stop - start, n))
             for i in alike:
                 means[i, start:stop] = samples[i].take(drawn).mean(axis=1)
-    ends = [(1 - confidence) / 2, (1 + confidence) / 2]
-    return [
-        Interval(float(sample.mean()), *map(float, np.quantile(row, ends)), n=len(sample)) if len(sample) else None
-        for sample, row in zip(samples, means, strict=True)
-    ]
+    found: list[Interval | None] = []
+    for sample, row in zip(samples, means, strict=True):
+        if len(sample) == 0:
+            found.append(None)
+            continue
+        low, high = np.quantile(row, [(1 - confidence) / 2, (1 + confidence) / 2])
+        found.append(Interval(mean=float(sample.mean()), low=float(low), high=float(high), n=len(sample)))
+    return found
 
 
 def median_interval(
