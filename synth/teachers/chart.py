@@ -24,6 +24,7 @@ from synth.records import (
 _GENERAL = frozenset(("chronic", "disease", "disorder", "essential", "follow", "infection", "primary", "syndrome"))
 """Long words of a diagnosis that name no illness."""
 _WORD = re.compile(r"[a-z]{6,}")
+_TRADE = re.compile(r"[a-z]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,13 @@ class Chart:
         had = {w for name in past for w in _WORD.findall(name)}
         screened = all(fact.icd10cm.startswith("Z") for fact in self.diagnoses)
         return not screened and (self.complaint.name not in symptoms or not named.isdisjoint(had))
+
+    def knows_medicine(self, marks: Container[str]) -> bool:
+        """Return whether the patient works in health care: has one of the words in what the social history says of
+        work."""
+        return any(
+            word in marks for fact in self.history if fact.category == "social" for word in _TRADE.findall(fact.name)
+        )
 
     def plans_of(self, diagnosis: DiagnosisFact) -> list[PlanFact]:
         """Return the plan items of a problem."""

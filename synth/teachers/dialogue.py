@@ -36,6 +36,8 @@ from synth.teachers.visit import Assessment, Examination
 Topic = Callable[[], None]
 _ANSWERS = ("no", "yes", "yeah", "nope", "not", "never", "just", "nothing")
 """First words of a phrase that is an answer already, and takes no ``yes`` or ``and`` before it."""
+_OPEN = ("ask_work", "ask_diet", "ask_home", "ask_social")
+"""Questions that nobody answers with a no."""
 _CALM = ("continue", "order", "advise", "follow-up")
 """Plan actions that leave a follow-up as it was: no news to be worried by."""
 _SLIPS: dict[Difficulty, float] = {"easy": 0.0, "usual": 1.0, "hard": 2.5}
@@ -63,15 +65,16 @@ class Dialogue:
         self._script = Script(grammar, state, {**people, **patient_slots(chart.patient)}, self._extent)
         booked = comes_back(chart.plans, grammar.spoken)
         dated = booked and has_date(chart.plans, grammar.spoken)
-        self._speech = Speech(pack, grammar.spoken, state.draws)
+        presentation = pack.conditions[scenario.condition].presentations[scenario.presentation]
+        told = (chart.complaint.name, presentation.diagnosis.status, *presentation.diagnosis.says)
+        self._speech = Speech(pack, grammar.spoken, state.draws, chart.plans, told)
         self._known = chart.comes_diagnosed(pack.symptoms)
         self._desk = FrontDesk(self._script, scenario.visit, booked, dated, self._known)
-        self._talk = Talk(pack, chart, self._script, self._speech, scenario.visit, dated)
+        self._talk = Talk(pack, chart, self._script, self._speech, grammar.spoken, scenario.visit, dated)
         self._recap = Recap(pack, chart, self._script, self._speech, grammar.spoken.units)
         self._opening = Opening(self._script, self._desk, self._talk, scenario.visit)
         self._slips = _SLIPS[manner.difficulty]
         self._level: LanguageLevel = manner.language_level
-        presentation = pack.conditions[scenario.condition].presentations[scenario.presentation]
         talk, recap = self._talk, self._recap
         self._examination = Examination(
             pack, chart, self._script, self._speech, talk, recap, self._slips, presentation.goals
@@ -230,8 +233,9 @@ class Dialogue:
             more = 0.15
         else:
             script.acknowledge(0.4, "ack_trouble")
-            script.doctor("duration_ask")
-            self._tell_duration(duration)
+            when = self._notes is None and draws.chance(0.4)
+            script.doctor("duration_when" if when else "duration_ask")
+            self._tell_duration(duration, "duration_since" if when else "duration_answer")
             more = 0.1
         if script.optional(more) and (another := self._fresh(says)) != say:
             script.acknowledge(0.4, "ack_trouble")
@@ -250,14 +254,14 @@ class Dialogue:
             return "complaint_late"
         return "complaint_small" if not self._talk.urgent and self._draws.chance(0.1) else "complaint"
 
-    def _tell_duration(self, duration: str) -> None:
+    def _tell_duration(self, duration: str, rule: str = "duration_answer") -> None:
         if self._notes is not None:
             self._notes.duration(self._speech.duration(duration))
             return
         wrong = self._speech.slip(duration) if self._draws.chance(0.2 * self._slips) else None
         said = self._speech.duration(duration)
         if wrong is None:
-            self._script.patient("duration_answer", dur=said)
+            self._script.patient(rule, dur=said)
         else:
             self._script.patient("duration_corrected", dur=said, wrong=wrong)
 
@@ -356,7 +360,7 @@ class Dialogue:
         for i, fact in enumerate(facts):
             say = self._fresh(self._pack.history[fact.name].says)
             if i == 0:
-                denied = fact.name.startswith(("no ", "never ")) and question != "ask_work"
+                denied = fact.name.startswith(("no ", "never ")) and question not in _OPEN
                 rules = ("answer_no", "answer_no_bare") if denied else ("answer", "answer_bare")
                 self._answer(*rules, say, last=len(facts) == 1)
             else:
@@ -385,7 +389,7 @@ class Dialogue:
         word = say.split(maxsplit=1)[0].rstrip(",.").lower()
         self._script.patient(bare if word in _ANSWERS else rule, say=say)
         if last:
-            self._script.aside()
+            self._script.aside(len(say))
 
     def _fresh(self, says: Sequence[str]) -> str:
         """Return one of the phrases, one that was not used yet where there is one."""

@@ -53,6 +53,12 @@ class Spoken(Record):
     """Fragments of a diagnosis that everybody knows to be serious."""
     regions: dict[str, dict[str, str]]
     """Region → what people there say for what others say."""
+    everyday: tuple[str, ...]
+    """Fragments of a diagnosis of which everybody has heard."""
+    health_work: frozenset[str]
+    """Words of a social history that says that somebody works in health care."""
+    intimate: tuple[str, ...]
+    """Fragments of a complaint of which nobody is asked to tell the story."""
     habits: dict[str, tuple[str, ...]]
     """Subject of a social history → fragments of the terms that belong to it."""
 

@@ -71,8 +71,12 @@ class Recap:
             script.doctor("recap_meds", list=join(drugs, "and"))
         else:
             script.doctor("recap_no_meds")
-        script.doctor("recap_ask")
-        script.patient("recap_yes")
+        if self._draws.chance(0.35):
+            script.doctor("recap_missing")
+            script.patient("recap_missing_no")
+        else:
+            script.doctor("recap_ask")
+            script.patient("recap_yes")
 
     def _asked(self, symptom: str) -> str:
         asks = self._pack.symptoms[symptom].asks
@@ -123,8 +127,12 @@ class Recap:
             steps = [step for plan in chart.plans_of(diagnosis) if (step := self._step(plan)) is not None]
             if steps:
                 script.doctor("dictate_plan", list=", ".join(steps))
-        script.doctor("dictate_end")
-        script.patient("dictate_reply")
+        if self._draws.chance(0.3):
+            script.doctor("dictate_wrong")
+            script.patient("dictate_wrong_no")
+        else:
+            script.doctor("dictate_end")
+            script.patient("dictate_reply")
 
     def _read_out(self, text: str) -> str | None:
         """Return words of a note as they are read out; None where they cannot be."""
@@ -140,11 +148,12 @@ class Recap:
         if verb is None:
             return None
         drug = plan.medication
+        name = self._speech.drug(drug.name)
         if verb == "stop":
-            return f"stop {drug.name}"
+            return f"stop {name}"
         often = self._speech.frequency(drug)
         return (
-            f"{verb} {drug.name}{' to' if verb in ('increase', 'decrease') else ''} {self._speech.dose(drug)} {often}"
+            f"{verb} {name}{' to' if verb in ('increase', 'decrease') else ''} {self._speech.dose(drug)} {often}"
         )
 
 

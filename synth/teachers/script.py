@@ -75,10 +75,11 @@ class Script:
             text = _longer_or_shorter(text, self.phrase(rule, **held), wordy)
         self.say("patient", _HELD.sub(lambda slot: slots[slot[1]], self._voice.said(text)))
 
-    def aside(self) -> None:
-        """Let a patient of the kind that does add something of no matter to an answer."""
+    def aside(self, size: int) -> None:
+        """Let a patient of the kind that does add something of no matter to an answer of ``size`` characters: nobody has
+        gone on for long in a few words."""
         rule = self._voice.temperament.aside
-        if rule is not None and self.optional(_ASIDE):
+        if rule is not None and not (rule == "aside_chatty" and size < _LONG) and self.optional(_ASIDE):
             self.patient(rule)
 
     def say(self, speaker: Speaker, text: str) -> None:

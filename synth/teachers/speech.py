@@ -3,26 +3,36 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from synth.draws import Draws
 from synth.numerals import number_words
 from synth.packs import Measure, Pack
-from synth.records import LabFact, Medication, Number, VitalFact
+from synth.records import LabFact, Medication, Number, PlanFact, VitalFact
 from synth.teachers.grammar import Spoken
 
 _IN_WORDS = 0.1
 """Share of the numbers below 100 that a transcript spells out, as transcribers do now and then."""
+_LONG = re.compile("[a-z]{6,}")
+"""Words of a drug's name by which it may be called for short."""
 
 
 class Speech:
     """One encounter's way of saying what a pack and its records hold."""
 
-    __slots__ = ("_draws", "_pack", "_spoken")
+    __slots__ = ("_called", "_draws", "_pack", "_plans", "_spoken", "_told")
 
-    def __init__(self, pack: Pack, spoken: Spoken, draws: Draws) -> None:
+    def __init__(
+        self, pack: Pack, spoken: Spoken, draws: Draws, plans: Sequence[PlanFact] = (), told: Sequence[str] = ()
+    ) -> None:
+        """``plans`` of the visit, and what is ``told`` of the diagnosis: both may name a drug."""
         self._pack = pack
         self._spoken = spoken
         self._draws = draws
+        self._plans = plans
+        self._told = told
+        self._called: dict[str, str] = {}
+        """Drug → its name in this visit."""
 
     def number(self, value: Number) -> str:
         """Return a number as digits, or as words now and then where it is below 100; a sign is said as ``minus``."""
@@ -45,11 +55,21 @@ class Speech:
         return f"{self.number(wrong)} {unit}"
 
     def drug(self, name: str) -> str:
-        """Return the drug's generic name, or one of its brands."""
-        drug = self._pack.drugs.get(name)
-        if drug is not None and drug.brands and self._draws.chance(0.35):
-            return self._draws.pick(drug.brands)
-        return name
+        """Return the drug's generic name, or one of its brands: the same throughout a visit, so that nobody hears two
+        drugs, and the generic name where another line of the plan has it."""
+        called = self._called.get(name)
+        if called is None:
+            drug = self._pack.drugs.get(name)
+            brands = drug.brands if drug is not None and self._draws.chance(0.35) else ()
+            called = self._called[name] = self._draws.pick(brands) if brands and not self._named(name) else name
+        return called
+
+    def _named(self, name: str) -> bool:
+        says = self._pack.plan_says
+        words = (name, *_LONG.findall(name))
+        texts = [plan.text for plan in self._plans if plan.medication is None]
+        lines = (*self._told, *texts, *(say for text in texts for say in says.get(text, ())))
+        return any(word in line for line in lines for word in words)
 
     def dose(self, medication: Medication) -> str:
         """Return dose and unit, such as ``88 micrograms``."""

@@ -7,15 +7,17 @@ from collections.abc import Mapping
 
 from synth.records import Medication, PlanAction, PlanFact
 
-_PRACTICE = ("walk", "lose", "follow", "exercise", "do pelvic", "train", "keep a", "measure", "cut down", "limit")
+_PRACTICE = ("walk", "lose", "follow the DASH", "follow a", "exercise", "do pelvic", "train", "cut down", "limit")
 """First words of advice that a habit has to be made of."""
 _OF_ANY_DRUG = ("drug_why", "drug_know", "drug_long")
+_FOR_GOOD = ("drug_know", "drug_long", "drug_forget")
+"""What is asked of a drug that goes on, and not of one that ends by itself."""
 _ABOUT_DRUGS = ("drug_why", "drug_know", "drug_long", "drug_forget", "drug_where")
 _REASONS: Mapping[PlanAction, tuple[str, ...]] = {
     "start": _ABOUT_DRUGS,
     "increase": ("drug_why", "drug_know", "drug_where"),
     "decrease": ("drug_why", "drug_know"),
-    "continue": ("drug_know", "drug_long", "drug_forget"),
+    "continue": ("drug_long", "drug_forget"),
     "stop": (),
     "order": ("order_where", "order_when", "order_what"),
     "refer": ("refer_call", "refer_know", "refer_chart"),
@@ -28,6 +30,8 @@ _DONE_FOR = ("order", "continue", "follow-up")
 _OF_DRUGS = ("start", "increase", "decrease", "continue", "stop")
 _HABITS = re.compile("exercis|walk|diet|meals|fiber|salt|sugar|smok|alcohol|coffee|weight|sleep|screen(?: time)?\\b")
 """Fragments of advice that changes how somebody lives, which takes practice."""
+_PASSING = re.compile(r"^(?:give it|drink plenty|take every|keep blood)|\busual\b|tolerated|\buntil\b|metformin")
+"""Advice that touches on such things for a while, or by the way: nothing that becomes a habit."""
 _ALARMS = (
     *("discuss", "call", "go to", "return", "come back", "no ", "seek", "expect ", "may ", "put to sleep", "tell "),
     *("avoid", "do not", "hold", "never", "report", "stay away", "stay off", "stop", "use the"),
@@ -53,6 +57,8 @@ _AT_HOME = ("give ", "discuss ", "keep ", "start ", "prescribe ", "update ", "fl
 _DAILY = ("daily", "morning", "evening", "bedtime", "nightly")
 _POURED = ("mL", "g")
 """Units of what is drunk, and fits no box."""
+_COURSE = re.compile(r"\bfor (?:\d+|an?|one) (?:day|dose|week|month)s?\b|^once$")
+"""A frequency that says when it ends."""
 _SPACED = re.compile(r"every \d+ (?:weeks|months)")
 _FAR = re.compile(r"\b(?:in|every) (?:\d+|a|one) (?:months?|years?)\b")
 """An order whose result nobody waits for yet."""
@@ -60,10 +66,12 @@ _BY_STAFF = ("intravitreal", "intravenous", "intramuscular")
 """Routes of a drug that no patient takes at home."""
 
 
-def reasons(plan: PlanFact) -> tuple[str, ...]:
+def reasons(plan: PlanFact, passing: bool = False) -> tuple[str, ...]:
     """Return what may be asked after a step: nothing about where and when of what is done on the spot, nor about a
-    date where there is none."""
+    date where there is none, nor about a habit in an illness that is ``passing``."""
     text = plan.text
+    if plan.medication is not None and ends(plan.medication):
+        return tuple(rule for rule in _drug_reasons(plan, plan.medication) if rule not in _FOR_GOOD)
     if plan.action == "order" and ("today" in text or text.startswith(_AT_HOME)):
         return ()
     if plan.action == "order" and (not text.startswith(_TESTS) or any(mark in text for mark in _NO_TEST)):
@@ -74,15 +82,29 @@ def reasons(plan: PlanFact) -> tuple[str, ...]:
         return ()
     if plan.action == "advise" and not asks_a_lot(plan):
         return ("advise_paper",)
-    if plan.action == "advise" and not (_HABITS.search(text) or text.startswith(_PRACTICE)):
+    if plan.action == "advise" and (passing or not is_habit(text)):
         return ("advise_paper",)
     if plan.action in _OF_DRUGS and plan.medication is None:
         return ("advise_paper",)
-    if plan.medication is not None and by_staff(plan.medication):
+    return _drug_reasons(plan, plan.medication) if plan.medication is not None else _REASONS[plan.action]
+
+
+def _drug_reasons(plan: PlanFact, medication: Medication) -> tuple[str, ...]:
+    if by_staff(medication):
         return tuple(rule for rule in _REASONS[plan.action] if rule in _OF_ANY_DRUG)
-    if plan.medication is not None and not _every_day(plan.medication):
+    if not _every_day(medication):
         return tuple(rule for rule in _REASONS[plan.action] if rule != "drug_forget")
     return _REASONS[plan.action]
+
+
+def is_habit(text: str) -> bool:
+    """Return whether advice changes how somebody lives from now on: diet, exercise, smoking, alcohol, sleep."""
+    return bool(_HABITS.search(text) or text.startswith(_PRACTICE)) and not _PASSING.search(text)
+
+
+def ends(medication: Medication) -> bool:
+    """Return whether a drug is taken once, or for a course that ends by itself, such as ``twice daily for 7 days``."""
+    return bool(_COURSE.search(medication.frequency))
 
 
 def asks_a_lot(plan: PlanFact) -> bool:

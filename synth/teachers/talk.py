@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from synth.packs import Pack
 from synth.records import MedicationFact, PlanFact, Visit
 from synth.teachers.chart import Chart
+from synth.teachers.grammar import Spoken
 from synth.teachers.script import Script
 from synth.teachers.speech import Speech
-from synth.teachers.steps import asks_a_lot, reasons
+from synth.teachers.steps import asks_a_lot, ends, reasons
 
 _TOPICS = ("garden", "house", "show", "book", "road", "weather", "plans", "town")
 _AT_HOME = ("garden", "house")
@@ -28,8 +29,11 @@ _CHECKS = 3
 class Talk:
     """The parts of a long visit that carry no fact; in any other visit all of it is silence."""
 
-    def __init__(self, pack: Pack, chart: Chart, script: Script, speech: Speech, visit: Visit, booked: bool) -> None:
+    def __init__(
+        self, pack: Pack, chart: Chart, script: Script, speech: Speech, spoken: Spoken, visit: Visit, booked: bool
+    ) -> None:
         """``booked``: whether the patient comes back at a time."""
+        self._spoken = spoken
         self._visit = visit
         self._booked = booked
         self._chart = chart
@@ -37,6 +41,9 @@ class Talk:
         self._speech = speech
         self._draws = script.draws
         symptom = pack.symptoms.get(chart.complaint.name)
+        duration = chart.complaint.duration or ""
+        self._passing = "day" in duration or "hour" in duration
+        """Whether it is an illness of days."""
         self._lasting = symptom is not None and not symptom.once
         self._asked: set[str] = set()
         self._refills = 0
@@ -62,12 +69,12 @@ class Talk:
 
     def story(self, sent: bool = False) -> None:
         """Let the patient tell how it came about and what it is like, in words that are no symptom; what has lasted for
-        days has no story yet, and who was ``sent`` has said by whom."""
+        days has no story yet, what is ``intimate`` is nobody's, and who was ``sent`` has said by whom."""
         script = self._script
         if self.urgent:
             return
-        days = "day" in (self._chart.complaint.duration or "")
-        stories = _STORIES[-1:] if days else _STORIES[2:] if self._visit == "follow-up" else _STORIES
+        intimate = any(mark in self._chart.complaint.name for mark in self._spoken.intimate)
+        stories = _STORIES[-1:] if self._passing or intimate else _STORIES[2:] if self._visit == "follow-up" else _STORIES
         for rule in self._draws.shuffled(stories if self._lasting else _NEWS):
             if not (sent and rule == "story_told") and script.talks(0.75):
                 script.doctor(f"{rule}_ask")
@@ -79,6 +86,8 @@ class Talk:
         """Ask whether a drug is running out, and where it comes from; only of one that goes on as it is, and not of one
         that is given at the clinic."""
         script, name = self._script, fact.medication.name
+        if ends(fact.medication):
+            return
         if not any(p.action == "continue" and p.medication and p.medication.name == name for p in self._chart.plans):
             return
         if fact.medication.route == "oral" and self._refills < _REFILLS and script.talks(0.85):
@@ -101,8 +110,11 @@ class Talk:
 
     def heard(self, says: Sequence[str]) -> None:
         """Ask what the patient knows of a diagnosis that is news, and more than an occasion (ICD-10-CM chapter Z), and
-        say it once more in others of the pack's words."""
+        say it once more in others of the pack's words; not where everybody knows what it is, or the patient by trade."""
         if self.urgent or self._visit == "follow-up" or any(d.icd10cm.startswith("Z") for d in self._chart.diagnoses):
+            return
+        main = self._chart.diagnoses[0].name.lower()
+        if self._chart.knows_medicine(self._spoken.health_work) or any(m in main for m in self._spoken.everyday):
             return
         if self._script.talks(0.8):
             self._script.doctor("heard_ask")
@@ -114,7 +126,7 @@ class Talk:
         script = self._script
         if self.urgent or not script.talks(0.85):
             return
-        rules = reasons(plan)
+        rules = reasons(plan, self._passing)
         if asks_a_lot(plan) and self._checks < _CHECKS and self._draws.chance(0.3 if rules else 0.7):
             self._checks += 1
             script.doctor("check_item")

@@ -338,9 +338,9 @@ class Assessment:
             script.patient("teach_say" if more else "teach_say_all", say=", and ".join(self._teach[:_TAUGHT]))
             script.doctor("teach_good")
         if script.optional(0.55):
-            ask = draws.pick(("close_ask", "close_sense"))
+            ask = draws.pick(("close_ask", "close_ask", "close_sense", "close_sound"))
             script.doctor(ask)
-            script.patient("close_answer" if ask == "close_ask" else "close_sense_answer")
+            script.patient("close_answer" if ask == "close_ask" else f"{ask}_answer")
         else:
             script.breathe(1.0)
         self._desk.leave()
