@@ -31,6 +31,10 @@ _WRITTEN = ("ask_written", "cut_written")
 """What is answered with the sheet that the patient takes home."""
 _BY_GOAL = ("hemoglobin A1c", "LDL cholesterol")
 """Results that doctor and patient hold against a goal of the patient's own."""
+_UNDRAWN = frozenset(
+    ("SD", "events/h", "kPa", "mL", "mmHg", "percent predicted", "points", "ppb", "ratio", "score")
+)
+"""Units of what no laboratory measures: pressures, scores, scans, breathing tests."""
 _TAUGHT = 2
 """Regimens that a patient says back at most."""
 _ARRANGED = ("order", "refer")
@@ -136,7 +140,7 @@ class Examination:
         if not chart.labs and not chart.studies:
             return
         script.acknowledge(0.4)
-        drawn = [lab.unit != "mmHg" for lab in chart.labs]
+        drawn = [lab.unit not in _UNDRAWN for lab in chart.labs]
         what = "studies" if not any(drawn) else "labs" if all(drawn) and not chart.studies else "both"
         script.doctor("to_results", results=draws.pick(self._speech.results(what)))
         if script.optional(0.35):
@@ -232,6 +236,8 @@ class Assessment:
         self._interruption = self._draws.chance(0.2 * slips) and not talk.urgent
         self._practical = not talk.urgent
         """Whether the patient may still ask how something is done; once is enough."""
+        self._grave = speech.is_grave(diagnosis.name) or "suspicious" in diagnosis.status
+        """Whether everybody knows what it is, or may be, to be serious."""
         self._teach: list[str] = []
         """What the patient can say back in words of the patient's own: regimens."""
 
@@ -246,7 +252,7 @@ class Assessment:
             script.doctor("diagnosis_next" if i else "diagnosis", say=said)
             if script.optional(0.6):
                 self._react()
-            if main and not self._speech.is_grave(diagnosis.name):
+            if main and not self._grave:
                 self._talk.heard([say for say in says if say != said])
             plans = self._chart.plans_of(diagnosis)
             if plans and script.optional(0.4):
@@ -263,12 +269,12 @@ class Assessment:
         elif self._draws.chance(0.45):
             self._exchange(self._worries())
         else:
-            self._script.patient("reaction_grave" if self._speech.is_grave(self._diagnosis.name) else "reaction")
+            self._script.patient("reaction_grave" if self._grave else "reaction")
 
     def _worries(self) -> tuple[str, ...]:
         if self._speech.is_good_news(self._diagnosis.status):
             return _NO_WORRY
-        return _GRAVE_WORRIES if self._speech.is_grave(self._diagnosis.name) else _WORRIES
+        return _GRAVE_WORRIES if self._grave else _WORRIES
 
     def _exchange(self, topics: tuple[str, ...]) -> None:
         if self._talk.promised:
@@ -320,7 +326,7 @@ class Assessment:
         given = "_given" if by_staff(medication) and action in ("start", "continue") else ""
         said = self._script.phrase(f"teach_{action}{given}", **slots)
         self._teach.insert(len(self._teach) if action == "continue" else 0, said)
-        return self._script.phrase(f"drug_{action}", **slots)
+        return self._script.phrase(f"drug_{action}{given if action == 'start' else ''}", **slots)
 
     def close(self) -> None:
         """Dictate, settle papers, let the patient say the plan back, answer last questions, each at times; part."""
