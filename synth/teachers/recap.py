@@ -152,9 +152,7 @@ class Recap:
         if verb == "stop":
             return f"stop {name}"
         often = self._speech.frequency(drug)
-        return (
-            f"{verb} {name}{' to' if verb in ('increase', 'decrease') else ''} {self._speech.dose(drug)} {often}"
-        )
+        return f"{verb} {name}{' to' if verb in ('increase', 'decrease') else ''} {self._speech.dose(drug)} {often}"
 
 
 def _with_article(asked: str) -> str:

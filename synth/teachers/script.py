@@ -76,8 +76,8 @@ class Script:
         self.say("patient", _HELD.sub(lambda slot: slots[slot[1]], self._voice.said(text)))
 
     def aside(self, size: int) -> None:
-        """Let a patient of the kind that does add something of no matter to an answer of ``size`` characters: nobody has
-        gone on for long in a few words."""
+        """Let a patient of the kind that does add something of no matter to an answer of ``size`` characters: nobody
+        has gone on for long in a few words."""
         rule = self._voice.temperament.aside
         if rule is not None and not (rule == "aside_chatty" and size < _LONG) and self.optional(_ASIDE):
             self.patient(rule)

@@ -18,6 +18,8 @@ _AT_HOME = ("garden", "house")
 _URGENT = ("ambulance", "for admission", "admit")
 """Words of a plan that leaves no time for talk."""
 _STORIES = ("story_notice", "story_told", "story_life", "story_hope")
+_ROUTINE = ("Z00", "Z23", "Z30")
+"""Codes of what nobody has anything to tell about: check-ups, vaccinations, birth control (ICD-10-CM)."""
 _NEWS = ("news_feel", "news_hope")
 _PAPERS = ("paper_forms", "paper_insurance", "paper_time")
 _REFILLS = 3
@@ -71,10 +73,11 @@ class Talk:
         """Let the patient tell how it came about and what it is like, in words that are no symptom; what has lasted for
         days has no story yet, what is ``intimate`` is nobody's, and who was ``sent`` has said by whom."""
         script = self._script
-        if self.urgent:
+        if self.urgent or any(d.icd10cm.startswith(_ROUTINE) for d in self._chart.diagnoses):
             return
         intimate = any(mark in self._chart.complaint.name for mark in self._spoken.intimate)
-        stories = _STORIES[-1:] if self._passing or intimate else _STORIES[2:] if self._visit == "follow-up" else _STORIES
+        told = _STORIES[2:] if self._visit == "follow-up" else _STORIES
+        stories = _STORIES[-1:] if self._passing or intimate else told
         for rule in self._draws.shuffled(stories if self._lasting else _NEWS):
             if not (sent and rule == "story_told") and script.talks(0.75):
                 script.doctor(f"{rule}_ask")
@@ -110,7 +113,7 @@ class Talk:
 
     def heard(self, says: Sequence[str]) -> None:
         """Ask what the patient knows of a diagnosis that is news, and more than an occasion (ICD-10-CM chapter Z), and
-        say it once more in others of the pack's words; not where everybody knows what it is, or the patient by trade."""
+        say it once more in others of the pack's words; not where everybody knows it, or the patient by trade."""
         if self.urgent or self._visit == "follow-up" or any(d.icd10cm.startswith("Z") for d in self._chart.diagnoses):
             return
         main = self._chart.diagnoses[0].name.lower()

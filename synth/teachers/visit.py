@@ -31,9 +31,7 @@ _WRITTEN = ("ask_written", "cut_written")
 """What is answered with the sheet that the patient takes home."""
 _BY_GOAL = ("hemoglobin A1c", "LDL cholesterol")
 """Results that doctor and patient hold against a goal of the patient's own."""
-_UNDRAWN = frozenset(
-    ("SD", "events/h", "kPa", "mL", "mmHg", "percent predicted", "points", "ppb", "ratio", "score")
-)
+_UNDRAWN = frozenset(("SD", "events/h", "kPa", "mL", "mmHg", "percent predicted", "points", "ppb", "ratio", "score"))
 """Units of what no laboratory measures: pressures, scores, scans, breathing tests."""
 _TAUGHT = 2
 """Regimens that a patient says back at most."""
