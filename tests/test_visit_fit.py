@@ -39,7 +39,7 @@ _ORGANS = (
     (
         "lungs",
         r"wheez|shortness of breath|trouble breathing|cough(?! stress)|leg swelling",
-        r"lung|wheez|breath|crackle",
+        r"lung|wheez|breath|crackle|air movement",
     ),
     ("heart", r"palpitation|chest pain|fainting|racing heart", r"heart|rhythm|murmur|pulse"),
     (
