@@ -63,7 +63,7 @@ def presentations(pack: Pack) -> Iterator[tuple[str, Presentation]]:
 @cache
 def talks(specialty: str) -> tuple[tuple[Encounter, str], ...]:
     """Return long visits of a pack, each with all that is said."""
-    return tuple((e, "\n".join(turn.text for turn in e.source.turns)) for e in visits(specialty, "long"))
+    return tuple((e, "\n".join(turn.text for turn in e.turns)) for e in visits(specialty, "long"))
 
 
 @pytest.mark.parametrize("action", ["start", "increase", "decrease", "continue"])
