@@ -75,11 +75,17 @@ def load_yaml(path: Path) -> object:
     return yaml.load(path.read_text("utf-8"), Loader=loader)  # noqa: S506  both are safe loaders
 
 
+_OF_DICTS = frozenset(dir(dict))
+"""Attributes that a dict has whatever its entries are."""
+
+
 class _Sandbox(SandboxedEnvironment):
-    """The sandbox, with a short way to what cannot be unsafe: a field of a record."""
+    """The sandbox, with a short way to what cannot be unsafe: a field of a record, an entry of a dict."""
 
     def getattr(self, obj: object, attribute: str) -> object:
         """Return an attribute of an object, as the sandbox does."""
+        if type(obj) is dict and attribute in obj and attribute not in _OF_DICTS:
+            return obj[attribute]
         return _field(obj, attribute) if _is_field(obj, attribute) else super().getattr(obj, attribute)
 
     def getitem(self, obj: object, argument: object) -> object:
