@@ -41,6 +41,10 @@ class TrainMetrics(Record):
     validation_loss: float | None
     """The same over the tokens, or pairs, of the validation split, of the student that was kept; None where that split
     is empty."""
+    tasks: dict[str, int] = {}
+    """Examples that were trained on, by task; empty where an earlier version did not say."""
+    mix: dict[str, float] = {}
+    """Shares of the examples by task that were asked for; empty where they were taken as they came."""
     train_pairs: int | None = None
     """Of the train split, those that were not taken among them; None where an earlier version did not say."""
     taken: int | None = None
@@ -84,24 +88,28 @@ def model_card(name: str, student: Student, metrics: TrainMetrics, lineage: Line
         lineage=lineage,
         licence_id=_LICENCES.get(student.licence),
         taken=taken_of(metrics),
-        recipe=recipe_rows(student, metrics),
+        tasks=tasks_of(metrics),
+        command=command_words(metrics, lineage),
+        recipe=recipe_rows(student, metrics, lineage),
         results=result_rows(metrics),
     ).strip()
     return f"{text}\n\n{memorisation}" if memorisation else f"{text}\n"
 
 
-def recipe_rows(student: Student, metrics: TrainMetrics) -> Rows:
+def recipe_rows(student: Student, metrics: TrainMetrics, lineage: Lineage) -> Rows:
     """Return how the student was taught, as names and values for people."""
     recipe = student.recipe
     packed = ", packed" if metrics.packing else ""
     kept = "the last step" if metrics.best_step is None else f"step {metrics.best_step}, for its validation loss"
     patience = "never" if recipe.patience is None else f"after {recipe.patience} evaluations without a lower loss"
     taken = [("examples", said)] if (said := taken_of(metrics)) else []
+    taken += [("tasks", said)] if (said := tasks_of(metrics)) else []
+    targets = " or ".join(dict.fromkeys(f"the {target}" for _, target, _ in lineage.written))
     return [
         ("method", _method(student, metrics)),
         *taken,
         ("trained parameters", f"{metrics.trained_parameters:,}"),
-        ("what it writes", f"the note as {'JSON' if metrics.format == 'json' else 'text'}"),
+        ("what it writes", f"{targets} as {'JSON' if metrics.format == 'json' else 'text'}"),
         ("loss", APPROACHES[metrics.method].towards),
         (
             "steps",
@@ -141,7 +149,30 @@ def taken_of(metrics: TrainMetrics) -> str:
     """Return how much of the train split was taken; nothing where it was all of it."""
     if metrics.taken is None or metrics.train_pairs is None:
         return ""
+    if metrics.mix:
+        return f"{metrics.taken:,} of {metrics.train_pairs:,} pairs of the train splits, drawn by seed {metrics.seed}"
     return f"the first {metrics.taken:,} of {metrics.train_pairs:,} pairs of the train split"
+
+
+def tasks_of(metrics: TrainMetrics) -> str:
+    """Return how many examples are of which task, and what was asked for; nothing where there is one task alone."""
+    if len(metrics.tasks) < 2 and not metrics.mix:
+        return ""
+    said = ", ".join(
+        f"{name} {count:,} ({100 * count / metrics.examples:.1f} %)" for name, count in metrics.tasks.items()
+    )
+    shares = ", ".join(f"{name} {share:g}" for name, share in metrics.mix.items())
+    return f"{said}; asked for: {shares}, drawn by seed {metrics.seed}" if shares else said
+
+
+def command_words(metrics: TrainMetrics, lineage: Lineage) -> str:
+    """Return what 'distill train' is told of the data beside a recipe."""
+    words = ["--data RUN"] if len(lineage.runs) == 1 else [f"--data {one.run}" for one in lineage.runs]
+    if metrics.mix:
+        words.append(f"--mix {','.join(f'{name}={share:g}' for name, share in metrics.mix.items())}")
+    if metrics.taken:
+        words.append(f"--examples {metrics.taken}")
+    return " ".join(words)
 
 
 def gigabytes(count: int) -> str:

@@ -32,7 +32,20 @@ for _command in (*SWEEP, *EVALUATION):
     "[the recipe's].",
 )
 @click.option("--recipe", help="A recipe's name ('distill recipes' lists them), or a YAML file; flags go before it.")
-@click.option("--data", "run", type=_EXISTING, required=True, help="Run directory of 'synth generate'.")
+@click.option(
+    "--data",
+    "runs",
+    type=_EXISTING,
+    required=True,
+    multiple=True,
+    help="Run directory of 'synth generate'; several for a student of them all.",
+)
+@click.option("--task", help="Refuse a run of another task [whatever the runs are of].")
+@click.option(
+    "--mix",
+    metavar="TASK=SHARE,…",
+    help="Shares of the examples by task, such as note=0.6,diagnosis=0.4 [as they come].",
+)
 @click.option("--out", type=_FOLDER, help="Where adapter, metrics and card go [RUN-RECIPE-STUDENT].")
 @click.option(
     "--format",
@@ -43,8 +56,8 @@ for _command in (*SWEEP, *EVALUATION):
 @click.option(
     "--method",
     type=click.Choice(["lora", "qlora", "full", "gkd", "dpo"]),
-    help="An adapter, one on a quantised base, or the whole base, on the notes; an adapter towards a teacher's "
-    "distribution, or on rejected against accepted notes [the recipe's, or lora].",
+    help="An adapter, one on a quantised base, or the whole base, on the targets; an adapter towards a teacher's "
+    "distribution, or on rejected against accepted targets [the recipe's, or lora].",
 )
 @click.option("--teacher", help="Under --method gkd: a name, folder or hub id as for --student; same tokenizer.")
 @click.option(
@@ -75,7 +88,11 @@ for _command in (*SWEEP, *EVALUATION):
     default=None,
     help="Compute activations twice, to save memory [on a GPU, above 0.5B parameters].",
 )
-@click.option("--examples", type=click.IntRange(min=1), help="Learn from the first so many pairs of the run [all].")
+@click.option(
+    "--examples",
+    type=click.IntRange(min=1),
+    help="Learn from the first so many pairs of the run, or from so many under --mix [all].",
+)
 @click.option(
     "--epochs", type=click.FloatRange(min=0, min_open=True), help="Passes over the train split [the student's]."
 )
@@ -112,7 +129,9 @@ for _command in (*SWEEP, *EVALUATION):
 def train(
     student: str | None,
     recipe: str | None,
-    run: Path,
+    runs: tuple[Path, ...],
+    task: str | None,
+    mix: str | None,
     out: Path | None,
     form: Literal["json", "text"] | None,
     method: Literal["lora", "qlora", "full", "gkd", "dpo"] | None,
@@ -138,7 +157,7 @@ def train(
     log: Literal["tensorboard", "wandb", "none"] | None,
     resume: bool,
 ) -> None:
-    """Train a student on a run, with loss on the note only.
+    """Train a student on a run, or on several, with loss on what it is to write only.
 
     The student with the lowest validation loss is kept. Several GPUs: torchrun --nproc-per-node 4 -m distill train ...
 
@@ -147,9 +166,11 @@ def train(
     distill train --student llama-3.2-1b --data outputs/endo --out outputs/endo-1b
     distill train --student llama-3.1-8b --data outputs/endo --method qlora --patience 3 --eval-every 100
     distill train --recipe radonc-letters-8b --data outputs/letters
+    distill train --student llama-3.2-1b --data outputs/notes --data outputs/cases --mix note=0.6,diagnosis=0.4
     distill train --student llama-3.2-1b --data outputs/endo --method gkd --teacher outputs/endo-8b
     distill train --student outputs/endo-1b --data outputs/endo --method dpo --out outputs/endo-1b-dpo
     """
+    from distill.mixture import parse_mix
     from distill.recipes import load_recipe, resolve
     from distill.settings import settings_for
     from distill.trained import find_start
@@ -168,7 +189,7 @@ def train(
     from distill.train import train as train_student
 
     names = [Path(name).name.removesuffix(".yaml") for name in (recipe, student) if name is not None]
-    folder = out or run.with_name("-".join((run.name, *names)))
+    folder = out or runs[0].with_name("-".join((*(run.name for run in runs), *names)))
     settings = settings_for(
         chosen,
         form=form,
@@ -192,8 +213,9 @@ def train(
         patience=patience,
         seed=seed,
         canaries=canaries,
+        mix=None if mix is None else parse_mix(mix),
     )
-    result = train_student(run, chosen, folder, settings, resume=resume, log=log)
+    result = train_student(runs, chosen, folder, settings, task=task, resume=resume, log=log)
     if not result.writes:
         return
     metrics = result.metrics

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
 from distill.records import BenchmarkItem
+from distill.tasks import answer_of
 from synth.assets import render_prompt
 from synth.catalog import load_task
 from synth.errors import UserError
@@ -243,13 +244,16 @@ def held_out_items(run: Path, split: Split) -> list[BenchmarkItem]:
     items = []
     for row in read_split(run, split):
         target: JsonObject = json.loads(row["target"])
+        scenario = Scenario.model_validate_json(row["scenario"])
         items.append(
             BenchmarkItem(
                 id=row["id"],
                 source=row["source"],
                 reference=row["text"],
                 target=target,
-                scenario=Scenario.model_validate_json(row["scenario"]),
+                scenario=scenario,
+                task=row["task"],
+                answer=answer_of(load_task(row["task"]), scenario),
             )
         )
     return items

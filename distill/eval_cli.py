@@ -102,6 +102,7 @@ def _metric_options(command: Callable[..., None]) -> Callable[..., None]:
     show_default=True,
     help="A name ('distill benchmarks' lists them), with :SPLIT for a split.",
 )
+@click.option("--task", help="What items are asked as [the run's task; of a benchmark what the student learned].")
 @click.option("--out", type=_FOLDER, help="Where results go [STUDENT/eval-BENCHMARK; needed for a served model].")
 @click.option("--base", help="Where the student's base is, if not where its name leads.")
 @click.option("--limit", type=click.IntRange(min=1), help="Take the first so many items.")
@@ -150,6 +151,7 @@ def evaluate(
     ask: Literal["contract", "student"],
     data: Path,
     benchmark: str,
+    task: str | None,
     out: Path | None,
     base: str | None,
     limit: int | None,
@@ -163,7 +165,7 @@ def evaluate(
     fresh: bool,
     marking: Marking,
 ) -> None:
-    """Evaluate a student beside its base, or a model behind a server, with the copy and retrieval floors.
+    """Evaluate a student beside its base, or a model behind a server, with the floors of its task.
 
     The same command goes on where it was killed.
 
@@ -172,6 +174,7 @@ def evaluate(
     distill eval --student outputs/endo-tiny --benchmark aci-bench:test1 --data DIR
     distill eval --endpoint http://127.0.0.1:8000/v1 --model NAME --data outputs/endo --out outputs/eval-NAME
     """
+    from distill.columns.table import column_lines
     from distill.evaluate import evaluate as evaluate_system
     from distill.inference.base import Decoding
     from distill.report import table_lines
@@ -192,12 +195,13 @@ def evaluate(
         metrics=marking.metrics,
         metric_settings=marking.settings,
         workers=marking.workers,
+        task=task,
         decoding=Decoding(temperature=temperature, seed=seed, constrained=constrained, runs=runs),
         fresh=fresh,
         progress=say_written(),
         notify=say,
     )
-    for line in (*table_lines(results), *results.notes):
+    for line in (*table_lines(results), *column_lines(results), *results.notes):
         click.echo(line)
     click.echo(
         f"{folder / 'report.html'}: the report, every item in it; results.json and the JSONL files lie beside it"

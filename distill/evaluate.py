@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 from distill import floors
 from distill.benchmarks.base import BenchmarkMetadata
 from distill.catalog import load_benchmark
+from distill.columns.records import JudgeColumns
 from distill.inference.asking import Ask
 from distill.inference.base import Decoding, Predictor, check_decoding, run_names
 from distill.inference.local import student_and_base
@@ -19,6 +21,7 @@ from distill.inference.shortfalls import shortfall_lines, with_shortfalls
 from distill.inference.writing import Progress, made_with, written
 from distill.metrics.average import add_average
 from distill.metrics.base import MetricSettings
+from distill.metrics.letters import answer
 from distill.parallel import score_systems
 from distill.records import BenchmarkItem, Prediction, Score
 from distill.report import write_report
@@ -33,8 +36,12 @@ from distill.scoring import (
     write_items,
     written_by_simulator,
 )
+from distill.tasks import asked_as, of_one_task, stamped
 from distill.trained import read_trained
+from synth.errors import UserError
 
+_RUN = re.compile(r" run \d+$")
+"""What ``run_names`` adds to a name."""
 Scored = dict[str, tuple[Sequence[Prediction], Sequence[Score]]]
 """System → what it wrote, and what that is worth."""
 
@@ -44,6 +51,7 @@ class Examination:
     """What every student of one benchmark is given, and how it is marked."""
 
     metadata: BenchmarkMetadata
+    """Of a run's own split, with the kind and the metrics of its task."""
     split: str
     items: Sequence[BenchmarkItem]
     train: Sequence[BenchmarkItem] | None
@@ -55,6 +63,8 @@ class Examination:
     notes: tuple[str, ...]
     files: dict[str, str]
     simulated: bool
+    task: str | None = None
+    """Of a run's items; None of those of others."""
     workers: int | None = None
 
     def floors(self) -> dict[str, list[Prediction]]:
@@ -92,11 +102,30 @@ class Examination:
             settings=settings() | self.described | (decoding or Decoding()).shown | {"max_new_tokens": max_new_tokens},
             versions=versions(),
             data=self.files,
+            columns=self._agreement(predictions, several=decoding is not None and decoding.runs > 1),
         )
         write(out, results, scored)
         write_items(out, self.items)
         write_report(out / "report.html", results, self.items, scored, self.metadata)
         return results
+
+    def _agreement(self, predictions: Mapping[str, Sequence[Prediction]], *, several: bool) -> JudgeColumns | None:
+        """Return how far judges agree with what is right, ``several`` runs of one as one; None where none judges."""
+        if self.metadata.task != "judge":
+            return None
+        from distill.columns.judges import compare
+        from distill.columns.selection import Model
+
+        runs: dict[str, list[str]] = {}
+        for name in predictions:
+            if name not in FLOORS:
+                runs.setdefault(_RUN.sub("", name) if several else name, []).append(name)
+        cells = {
+            name: [answer(item, one) for item, one in zip(self.items, predictions[name], strict=True)]
+            for names in runs.values()
+            for name in names
+        }
+        return compare(self.items, [Model(name, tuple(names)) for name, names in runs.items()], cells)
 
 
 def examination(
@@ -106,20 +135,26 @@ def examination(
     limit: int | None = None,
     metrics: Sequence[str] | None = None,
     metric_settings: MetricSettings | None = None,
+    task: str | None = None,
     workers: int | None = None,
 ) -> Examination:
     """Return a benchmark (``name`` or ``name:split``) as it is put to students, the first ``limit`` items of it.
 
-    ``metrics`` are the benchmark's own unless given. Raises UserError for what is wrong with the names or the data.
+    ``metrics`` are the benchmark's own, or those of the run's task, unless given; ``task`` chooses among the tasks of a
+    run that has several. Raises UserError for what is wrong with the names or the data.
     """
     loaded, split = load_benchmark(benchmark)
-    metadata = loaded.metadata
+    describe(tuple(metrics or ()), metric_settings)  # names before the data, which takes longer
+    found = loaded.load(data, split)
+    metadata, items, name = of_one_task(loaded.metadata, found, task, f"the {split} split of {data}")
     chosen = tuple(metrics or metadata.metrics)
     described = describe(chosen, metric_settings)
-    items = loaded.load(data, split)[:limit]
+    items = items[:limit]
     other = metadata.train_split
     beside = other is not None and other != split and loaded.available(data, other)
     train = loaded.load(data, other) if beside and other is not None else None
+    if train is not None and name is not None:
+        train = [item for item in train if item.task == name]
     origin = loaded.provenance(data, split)
     notes = list(origin.notes)
     if limit is not None:
@@ -137,6 +172,7 @@ def examination(
         notes=tuple(notes),
         files=origin.files,
         simulated=written_by_simulator(metadata.name, data),
+        task=name,
         workers=workers,
     )
 
@@ -153,6 +189,7 @@ def evaluate(
     max_new_tokens: int | None = None,
     metrics: Sequence[str] | None = None,
     metric_settings: MetricSettings | None = None,
+    task: str | None = None,
     workers: int | None = None,
     decoding: Decoding | None = None,
     fresh: bool = False,
@@ -164,20 +201,38 @@ def evaluate(
 
     What was written before by the same command is taken from ``out`` unless ``fresh``. ``limit`` takes the first so
     many items; ``max_new_tokens`` is what the student's training says unless given. ``base`` says where the student's
-    base is, if not where its name leads. ``metrics`` are the benchmark's own unless given. ``progress`` hears the
-    system, how many items it has done, and of how many, ``notify`` a line now and then. Raises UserError for what is
-    wrong with the names, the data, the student or the server, TeacherUnavailable where a server does not answer.
+    base is, if not where its name leads. ``metrics`` are the benchmark's own, or those of the run's task, unless given.
+    Items of a run are asked as their task, those of others as ``task``, or as what the student learned that is likest.
+    ``progress`` hears the system, how many items it has done, and of how many, ``notify`` a line now and then. Raises
+    UserError for what is wrong with the names, the data, the student or the server, TeacherUnavailable where a server
+    does not answer.
     """
     chosen = replace(decoding or Decoding(), max_new_tokens=max_new_tokens)
     check_decoding(chosen)
     # Names, student and data before the base, which takes the longest to find out about.
     load_benchmark(benchmark)
-    if isinstance(system, Path):
-        read_trained(system)
-    asked = examination(benchmark, data, limit=limit, metrics=metrics, metric_settings=metric_settings, workers=workers)
-    predictors, ask, task = _predictors(system, base, chosen, batch_size, notify)
+    known = read_trained(system).tasks if isinstance(system, Path) else (system.task,)
+    asked = examination(
+        benchmark,
+        data,
+        limit=limit,
+        metrics=metrics,
+        metric_settings=metric_settings,
+        task=task,
+        workers=workers,
+    )
+    if isinstance(system, Path) and task is None and asked.task is not None and asked.task not in known:
+        raise UserError(
+            f"{system} was trained on {' and '.join(known)}, and {data} holds {asked.task}; "
+            f"take another student, or have it tried all the same with --task {asked.task}"
+        )
+    kind = asked.metadata.task
+    name = asked.task or asked_as(kind, task, known)
+    if asked.task is None:
+        asked = replace(asked, items=stamped(asked.items, kind, name))
+    predictors, ask = _predictors(system, base, chosen, batch_size, notify, name)
     predictions: dict[str, Sequence[Prediction]] = {}
-    made = made_with(asked.metadata.name, asked.split, asked.items, predictors, chosen, ask, task)
+    made = made_with(asked.metadata.name, asked.split, asked.items, predictors, chosen, ask, name)
     with Partial(out, made, fresh=fresh) as partial:
         for predictor in predictors:
             predictions.update(written(predictor, asked.items, partial, chosen.runs, progress))
@@ -197,9 +252,14 @@ def evaluate(
 
 
 def _predictors(
-    system: Path | Served, base: str | None, decoding: Decoding, batch_size: int, notify: Callable[[str], None]
-) -> tuple[tuple[Predictor, ...], Ask, str]:
-    """Return who writes, how they are asked, and for which task."""
+    system: Path | Served,
+    base: str | None,
+    decoding: Decoding,
+    batch_size: int,
+    notify: Callable[[str], None],
+    task: str,
+) -> tuple[tuple[Predictor, ...], Ask]:
+    """Return who writes, asked for a task, and how they are asked."""
     if isinstance(system, Served):
-        return (ServedPredictor(system, decoding, notify),), system.ask, system.task
-    return student_and_base(system, base, decoding, batch_size=batch_size), "student", read_trained(system).task
+        return (ServedPredictor(replace(system, task=task), decoding, notify),), system.ask
+    return student_and_base(system, base, decoding, batch_size=batch_size, task=task), "student"

@@ -1,5 +1,6 @@
 """Systems that know nothing, and that every other one has to clear: of a note, copying the source and somebody else's
-reference; of a question or a diagnosis, the most frequent answer; of a judge, one and the same score."""
+reference; of a question or a diagnosis, the most frequent answer; of a judge, one and the same score; of all of these,
+where there are train items, the answer to the nearest one."""
 
 from __future__ import annotations
 
@@ -44,14 +45,14 @@ def retrieval(items: Sequence[BenchmarkItem], train: Sequence[BenchmarkItem]) ->
 
 
 def majority_class(items: Sequence[BenchmarkItem]) -> list[Prediction]:
-    """Return for each item the reference that most items have; the first of several equally frequent ones."""
-    counts = Counter(item.reference for item in items)
+    """Return for each item the answer that is right for most items; the first of several equally frequent ones."""
+    counts = Counter(item.right for item in items)
     return _always(items, counts.most_common(1)[0][0] if counts else "")
 
 
 def best_constant(items: Sequence[BenchmarkItem]) -> float:
     """Return the score of the half-point grid with the least mean absolute error; the lower of equally good ones."""
-    scores = [score for item in items if (score := parse_score(item.reference)) is not None]
+    scores = [score for item in items if (score := parse_score(item.right)) is not None]
     return min(GRID, key=lambda value: math.fsum(abs(score - value) for score in scores))
 
 
@@ -59,11 +60,13 @@ def of_task(
     task: TaskKind, items: Sequence[BenchmarkItem], train: Sequence[BenchmarkItem] | None
 ) -> dict[str, list[Prediction]]:
     """Return the floors that a task has, by name; the retrieval floor only where there are train items."""
+    nearest = {"retrieval": retrieval(items, train)} if train else {}
     if task in ("diagnosis", "mcq"):
-        return {MAJORITY_CLASS: majority_class(items)}
+        return {**nearest, MAJORITY_CLASS: majority_class(items)}
     if task == "judge":
-        return {CONSTANT: _always(items, "4.5"), BEST_CONSTANT: _always(items, f"{best_constant(items):g}")}
-    return {"copy": copy(items)} | ({"retrieval": retrieval(items, train)} if train else {})
+        constants = {CONSTANT: _always(items, "4.5"), BEST_CONSTANT: _always(items, f"{best_constant(items):g}")}
+        return {**nearest, **constants}
+    return {"copy": copy(items), **nearest}
 
 
 def _always(items: Sequence[BenchmarkItem], text: str) -> list[Prediction]:

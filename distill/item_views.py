@@ -10,7 +10,8 @@ from distill.highlights import Segment, fact_marks, invented_marks, segments, sh
 from distill.located import LocatedText
 from distill.measures import Measure
 from distill.records import BenchmarkItem, Prediction
-from synth.checks.faithfulness import Faithfulness, Invented
+from synth.catalog import load_task
+from synth.checks.faithfulness import Faithfulness, Invented, of_kind
 from synth.checks.faithfulness.examination import examine_target, lexicon_of
 from synth.checks.faithfulness.lexicon import Lexicon
 
@@ -153,7 +154,7 @@ def _read(
         scenario=item.scenario is not None,
         source=tuple(segments(item.source, source_marks)),
         reference=tuple(segments(item.reference, reference_marks)),
-        facts=_facts(own, found),
+        facts=_facts(own, found, () if item.task is None else load_task(item.task).carried.target),
         texts=("source", "reference", *written),
         columns=tuple(columns),
         written=tuple(
@@ -199,7 +200,8 @@ def _flaws(invented: Iterable[Invented], nowhere: Sequence[Invented]) -> tuple[F
     return tuple(Flaw(kind, text, marked[kind, text], count) for (kind, text), count in times.items())
 
 
-def _facts(own: Faithfulness, found: Mapping[str, Faithfulness]) -> tuple[FactRow, ...]:
+def _facts(own: Faithfulness, found: Mapping[str, Faithfulness], kinds: tuple[str, ...]) -> tuple[FactRow, ...]:
+    """Return the facts of some kinds, of all where none are given."""
     return tuple(
         FactRow(
             fact.kind,
@@ -210,6 +212,7 @@ def _facts(own: Faithfulness, found: Mapping[str, Faithfulness]) -> tuple[FactRo
             ),
         )
         for i, fact in enumerate(own.facts)
+        if not kinds or of_kind(fact.kind, kinds)
     )
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from distill.files import read_record
 from synth.assets import sha256
+from synth.catalog import load_task
 from synth.records import Counts, IdentityMode, Manifest, Record, TeacherIdentity
 
 FILE = "lineage.json"
@@ -39,11 +41,33 @@ class Lineage(Record):
     """Of what made the run."""
     safe_harbor: str | None
     """The data set card's part on identifiers, in Markdown, without its heading; None where there is no card."""
+    description: str = ""
+    """Of the task."""
+    nouns: tuple[str, str] = ("transcript", "note")
+    """What source and target of the task are called."""
+    beside: tuple[Lineage, ...] = ()
+    """The further runs of a student of several."""
 
     @property
     def simulated(self) -> bool:
-        """Whether a grammar wrote the data, and no language model."""
-        return self.teacher.name == "simulator"
+        """Whether a grammar wrote the data, or some of it, and no language model."""
+        return any(one.teacher.name == "simulator" for one in self.runs)
+
+    @property
+    def runs(self) -> tuple[Lineage, ...]:
+        """This one and those beside it."""
+        return (self, *self.beside)
+
+    @property
+    def written(self) -> tuple[tuple[str, str, str], ...]:
+        """Source, target and description of each task of all runs."""
+        return tuple(dict.fromkeys((*one.nouns, one.description) for one in self.runs))
+
+
+def trace_all(runs: Sequence[Path], manifests: Sequence[Manifest]) -> Lineage:
+    """Return the lineage of the first run with those of the others beside it."""
+    first, *others = (trace(run, manifest) for run, manifest in zip(runs, manifests, strict=True))
+    return first.model_copy(update={"beside": tuple(others)}) if others else first
 
 
 def trace(run: Path, manifest: Manifest) -> Lineage:
@@ -57,13 +81,15 @@ def trace(run: Path, manifest: Manifest) -> Lineage:
         name: [str(value) for value in table.column(name).to_pylist()] if name in table.column_names else []
         for name in ("task", "specialty", "condition")
     }
-    return Lineage(
+    names = sorted(set(columns["task"]))
+    task = load_task(names[0]) if len(names) == 1 else None
+    found = Lineage(
         run=run.resolve().name,
         fingerprint=manifest.fingerprint,
         train_sha256=sha256(split.read_bytes()),
         teacher=manifest.teacher,
         judge=None if judge is None else f"{judge.model}, revision {judge.revision}" if judge.revision else judge.model,
-        task=", ".join(sorted(set(columns["task"]))),
+        task=", ".join(names),
         seed=manifest.seed,
         identities=manifest.identities,
         specialties=dict(sorted(Counter(columns["specialty"]).items())),
@@ -72,6 +98,7 @@ def trace(run: Path, manifest: Manifest) -> Lineage:
         versions=manifest.versions,
         safe_harbor=_safe_harbor(run / "README.md"),
     )
+    return found if task is None else found.model_copy(update={"description": task.description, "nouns": task.nouns})
 
 
 def read_lineage(adapter: Path) -> Lineage:

@@ -74,7 +74,8 @@ def predict(
     on_written: Callable[[Prediction], None] | None = None,
     steering: Steering | None = None,
 ) -> list[Prediction]:
-    """Return one prediction an item, in the order of the items.
+    """Return one prediction an item, in the order of the items, each asked as its own task, or as ``task`` where it has
+    none.
 
     In batches of similar length, padded on the left; greedily unless ``steering`` has it otherwise. ``max_new_tokens``
     is the system's own limit unless given. ``on_written`` hears each prediction as it comes. Raises
@@ -86,13 +87,13 @@ def predict(
     def keep(number: int, said: Continuation) -> None:
         raw = str(tokenizer.decode(said.ids, skip_special_tokens=True))
         finish: Finish = "too_long" if said.too_long else "stop" if said.ended else "length"
-        found[number] = as_prediction(items[number].id, raw, finish, task)
+        found[number] = as_prediction(items[number].id, raw, finish, items[number].task or task)
         if on_written is not None:
             on_written(found[number])
 
     continuations(
         system,
-        [prefix_ids(tokenizer, student_prompt(task, item.prompt)) for item in items],
+        [prefix_ids(tokenizer, student_prompt(item.task or task, item.prompt)) for item in items],
         max_new_tokens=max_new_tokens or system.max_new_tokens,
         batch_size=batch_size,
         on_written=keep,

@@ -60,7 +60,10 @@ def read_predictions(path: Path, items: Sequence[BenchmarkItem], task: str = "no
     if bare := [name for name in wanted if column not in found[name]]:
         count = f"{len(bare)} of {len(wanted)} items"
         raise UserError(f"{path}: no {column!r} for {count}: {listing(bare)}; null says empty")
-    return [as_prediction(name, _text(path, name, found[name].get(column)), "given", task) for name in wanted]
+    return [
+        as_prediction(item.id, _text(path, item.id, found[item.id].get(column)), "given", item.task or task)
+        for item in items
+    ]
 
 
 def _refuse_other_encodings(path: Path) -> None:

@@ -29,11 +29,20 @@ class BenchmarkItem(Record):
     """The section of a note that is asked for, as people call it; None where it is no section."""
     groups: dict[str, str] = Field(default_factory=dict)
     """What a table may be split by, such as ``{"Topic": "Cornea"}``."""
+    task: str | None = None
+    """This project's task that the item is of, or is asked as; None where the metrics have to do without."""
+    answer: str | None = None
+    """What is right, where the reference says more than that: a diagnosis, sorted letters, a score."""
 
     @property
     def prompt(self) -> str:
         """What the student is given: the source, under the section where one is asked for."""
         return self.source if self.section is None else f"Section: {self.section}\n\n{self.source}"
+
+    @property
+    def right(self) -> str:
+        """What a short answer is compared with."""
+        return self.reference if self.answer is None else self.answer
 
 
 class Prediction(Record):

@@ -31,6 +31,7 @@ from distill.statistics import (
     paired_intervals,
     permutation_ps,
 )
+from distill.tasks import of_one_task
 from synth import __version__
 from synth.errors import UserError
 from synth.records import Record
@@ -102,7 +103,8 @@ class Results(Record):
     settings: dict[str, str | int | float | bool]
     versions: dict[str, str]
     columns: Annotated[ChoiceColumns | JudgeColumns, Field(discriminator="task")] | None = None
-    """What the data's own columns say, as runs of models; None where predictions were scored."""
+    """What the data's own columns say, as runs of models, or how far judges agree with what is right; None where
+    predictions of another kind were scored."""
     data: dict[str, str] = Field(default_factory=dict)
     """SHA-256 of the files that the items were read from, by name."""
 
@@ -240,17 +242,17 @@ def score_predictions(
 
     loaded, split = load_benchmark(benchmark)
     make_folder(out)
-    facts = loaded.metadata
+    found = loaded.load(data, split)
+    facts, items, _ = of_one_task(loaded.metadata, found, None, f"the {split} split of {data}")
     chosen = tuple(metrics or facts.metrics)
     described = describe(chosen, metric_settings)
-    items = loaded.load(data, split)
     name = predictions.stem if predictions.stem not in FLOORS else f"{predictions.stem} (file)"
     train = None
     origin = loaded.provenance(data, split)
     notes = list(origin.notes)
     if not with_floors:
         notes.append("no floors: they were not asked for, so nothing here says whether the system is any use")
-    elif facts.task in ("note", "section"):
+    elif facts.task in ("note", "section") or facts.train_split is not None:
         if facts.train_split is None or facts.train_split == split:
             notes.append(f"no retrieval floor: {split} has no train split beside it")
         elif not loaded.available(data, facts.train_split):

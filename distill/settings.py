@@ -40,7 +40,10 @@ class TrainSettings(Record):
     """Evaluations without a lower validation loss after which training stops; None never stops it."""
     seed: int = Field(default=0, ge=0)
     examples: int | None = Field(default=None, gt=0)
-    """Of the train split, its first; None is all of them. No part of a recipe: it says what is learned from."""
+    """Of the train split, its first, or of the mixture; None is all of them. No part of a recipe: it says what is
+    learned from."""
+    mix: dict[str, float] = {}
+    """Shares of the examples by task, their sum 1; none takes them as they come. No part of a recipe either."""
     teacher: str | None = None
     """Under ``gkd``: a student's name, a folder with a base or a trained student, or a hub id."""
     on_policy: float | None = Field(default=None, ge=0, le=1)

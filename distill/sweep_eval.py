@@ -116,7 +116,7 @@ def evaluate_beside(
     def load() -> Loaded:
         return replace(load_student(adapter, base=student, device=device), name=adapter.name)
 
-    predictor = _predictor(adapter.name, load, trained.task, writes_json, beside.max_new_tokens, batch_size)
+    predictor = _predictor(adapter.name, load, trained.tasks[0], writes_json, beside.max_new_tokens, batch_size)
     scored, said = asked.scored(written(predictor, asked.items, None, 1, progress))
     return asked.write(
         adapter / EVALUATION,

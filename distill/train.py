@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -12,15 +13,16 @@ from typing import TYPE_CHECKING
 from distill.approaches import APPROACHES
 from distill.card import TrainMetrics
 from distill.checkpoints import CHECKPOINTS, Request, open_checkpoints, remove_checkpoints
-from distill.datasets import Fitted, first_of, fit
+from distill.datasets import Fitted, fit
 from distill.device import peak_memory, place, rank, resolve_precision, world_size
 from distill.documents import CURVE, METRICS, write_documents
 from distill.generation import stop_tokens
 from distill.lineage import FILE as LINEAGE_FILE
-from distill.lineage import trace
+from distill.lineage import trace_all
 from distill.memorisation.canaries import make_canaries, plant, write_canaries
 from distill.memorisation.measuring import FILE as MEMORISATION_FILE
 from distill.methods import check_asked, load_for_training, quantised_to, save_student
+from distill.mixture import by_task, chosen, gathered, validated
 from distill.recipes import FILE as RECIPE_FILE
 from distill.recipes import as_recipe
 from distill.settings import TrainSettings, adjusted, settings_for
@@ -48,18 +50,19 @@ class TrainResult:
 
 
 def train(
-    run: Path,
+    run: Path | Sequence[Path],
     student: str | Student,
     out: Path,
     settings: TrainSettings | None = None,
     *,
+    task: str | None = None,
     resume: bool = False,
     device: str | None = None,
     log: Log | None = None,
     quiet: bool = False,
 ) -> TrainResult:
-    """Train a student on a run's train split, and write weights, tokenizer, metrics, loss curve, card and report to
-    ``out``.
+    """Train a student on the train split of a run, or of several, and write weights, tokenizer, metrics, loss curve,
+    card and report to ``out``.
 
     ``student`` is a name, the folder of a trained student to go on from, or a student with a recipe's settings; without
     ``settings`` they are the recipe's. The student with the lowest validation loss is kept. ``resume`` goes on from the
@@ -67,20 +70,22 @@ def train(
     Under ``torchrun`` or ``accelerate launch`` the ranks train together, and the first of them writes. ``log`` says
     where the curve goes besides; None is TensorBoard where it is installed.
 
-    Raises UserError where the run, the student or its base is missing, or too many examples do not fit.
+    Raises UserError where the run, the student or its base is missing, a run is of another ``task``, shares are asked
+    for that cannot be had, or too many examples do not fit.
     """
     base = student if isinstance(student, Student) else find_start(student)
     settings = settings or settings_for(base)
     record = adjusted(base, settings)
     check_asked(record, settings)
-    manifest = read_manifest(run)
+    runs = [run] if isinstance(run, Path) else list(run)
+    manifests = [read_manifest(one) for one in runs]
     read = APPROACHES[settings.method].read
-    whole = read(run, "train", settings.form)
-    rows = first_of(whole, settings.examples, run)
+    whole = gathered(runs, "train", settings.form, read, task)
+    rows = chosen(whole, settings.mix, settings.examples, settings.seed, runs)
     planted = make_canaries(rows, settings.canaries, settings.seed) if settings.canaries else None
     if planted is not None:
         rows = plant(rows, planted)
-    lineage = trace(run, manifest)
+    lineage = trace_all(runs, manifests)
     first = rank() == 0
     quiet_hub()
     from distill.tracking import trackers
@@ -93,8 +98,10 @@ def train(
     record = pinned(record)
     stops = stop_tokens(model, tokenizer)
     fitted = fit(rows, tokenizer, stops, record.max_length)
-    held_out = fit(read(run, "validation", settings.form), tokenizer, stops, record.max_length)
-    request = Request(student=record.name, data=manifest.fingerprint, settings=settings)
+    beside = validated(gathered(runs, "validation", settings.form, read), settings.mix, settings.seed)
+    held_out = fit(beside, tokenizer, stops, record.max_length)
+    data = " + ".join(manifest.fingerprint for manifest in manifests)
+    request = Request(student=record.name, data=data, settings=settings)
     checkpoint = open_checkpoints(out, request, resume=resume, write=first)
 
     from transformers import set_seed
@@ -132,6 +139,7 @@ def train(
         fitted,
         held_out,
         pairs=len(whole),
+        tasks=by_task(rows, fitted.refused),
         tokens=tokens,
         seconds=seconds,
         device=where,
@@ -146,10 +154,11 @@ def train(
             quantisation=quantised_to(record, settings),
             base_sha256=None if APPROACHES[settings.method].whole else base_sha256(record),
             format=settings.form,
-            task=rows[0].task,
+            tasks=tuple(by_task(rows)),
             longest_completion=max(tokens.completion_length for tokens in fitted.kept),
             # Pairs for preference tuning are others than those of the split.
             examples=settings.examples if APPROACHES[settings.method].objective != "dpo" else None,
+            runs=len(runs),
         )
         if planted is not None:
             write_canaries(out, planted)
@@ -182,6 +191,7 @@ def _metrics(
     held_out: Fitted,
     *,
     pairs: int,
+    tasks: dict[str, int],
     tokens: int,
     seconds: float,
     device: str,
@@ -210,6 +220,8 @@ def _metrics(
         epochs=round(state.epoch or 0.0, 3),
         train_loss=round(sum(losses[-20:]) / max(len(losses[-20:]), 1), 4),
         validation_loss=None if state.best_metric is None else round(state.best_metric, 4),
+        tasks=tasks,
+        mix=settings.mix,
         train_pairs=pairs,
         taken=settings.examples,
         examples=len(fitted.kept),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from distill.card import Rows, TrainMetrics, duration, gigabytes, recipe_rows, result_rows
+from distill.card import Rows, TrainMetrics, command_words, duration, gigabytes, recipe_rows, result_rows
 from distill.lineage import Lineage, blocks
 from distill.plots import Plot, Point, Series, line_plot, smoothed
 from distill.student import Student
@@ -27,9 +27,10 @@ def train_report(
         lineage=lineage,
         headline=_headline(metrics),
         plots=plots(metrics, curve),
-        recipe=recipe_rows(student, metrics),
+        recipe=recipe_rows(student, metrics, lineage),
         results=result_rows(metrics),
-        safe_harbor=blocks(lineage.safe_harbor) if lineage.safe_harbor else [],
+        safe_harbor=[(one.run, blocks(one.safe_harbor) if one.safe_harbor else []) for one in lineage.runs],
+        command=command_words(metrics, lineage),
         refused=(*metrics.refused, *metrics.validation_refused)[:_REFUSED_SHOWN],
     )
 

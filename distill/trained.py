@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pydantic import model_validator
+
 from distill.datasets import Format
 from distill.files import read_record
 from distill.student import (
@@ -32,11 +34,22 @@ class TrainedStudent(Record):
     """Of the base's weights where they are one file; the adapter fits no other. None where the whole base was
     trained: then its weights lie here."""
     format: Format
-    task: str
+    tasks: tuple[str, ...]
+    """That it was trained on, one or several."""
     longest_completion: int
     """Tokens of the longest completion that was trained on, its end included."""
     examples: int | None = None
     """Pairs of the train split that it learned from, the first; None where those were all."""
+    runs: int = 1
+    """Run directories that it learned from."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_one_task(cls, data: object) -> object:
+        """Take what an earlier version wrote, which knew one task."""
+        if isinstance(data, dict) and "task" in data:
+            return {"tasks": (data["task"],), **{key: value for key, value in data.items() if key != "task"}}
+        return data
 
 
 def read_trained(adapter: Path) -> TrainedStudent:

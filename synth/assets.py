@@ -10,6 +10,7 @@ from pathlib import Path
 
 import yaml
 from jinja2 import FileSystemLoader, StrictUndefined, select_autoescape
+from jinja2.meta import find_referenced_templates, find_undeclared_variables
 from jinja2.sandbox import SandboxedEnvironment
 from pydantic import BaseModel, JsonValue
 
@@ -121,6 +122,15 @@ def _opened(folder: str, roots: tuple[Path, ...]) -> SandboxedEnvironment:
 def render_prompt(name: str, **values: object) -> str:
     """Return the Jinja2 template ``prompts/<name>`` filled in; an unknown variable raises ``jinja2.UndefinedError``."""
     return _environment("prompts").get_template(name).render(**values)
+
+
+def prompt_variables(name: str) -> set[str]:
+    """Return what the template ``prompts/<name>`` and those that it names have to be given."""
+    environment = _environment("prompts")
+    assert environment.loader is not None
+    parsed = environment.parse(environment.loader.get_source(environment, name)[0])
+    others = (other for other in find_referenced_templates(parsed) if other is not None)
+    return find_undeclared_variables(parsed).union(*map(prompt_variables, others))
 
 
 def render_template(name: str, **values: object) -> str:

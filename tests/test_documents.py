@@ -167,7 +167,7 @@ def test_licences_of_the_base_are_named_as_the_hub_wants_them(student: Student) 
 
 
 def test_rows_name_what_was_done(student: Student) -> None:
-    rows = dict(recipe_rows(student, METRICS))
+    rows = dict(recipe_rows(student, METRICS, LINEAGE))
     assert rows["method"] == "LoRA: rank 16, alpha 32, dropout 0, on all-linear; base in nf4"
     assert rows["steps"] == "120 (3 epochs) of 1 x 8 examples, packed"
     assert dict(result_rows(METRICS))["peak memory"] == "6.12 GB, of tensors on the GPU"
@@ -196,7 +196,7 @@ def test_lineage_is_what_the_run_directory_says(tmp_path: Path) -> None:
 
 def _folder(path: Path, student: Student) -> Path:
     path.mkdir()
-    trained = TrainedStudent(student=student, base_sha256=None, format="json", task="note", longest_completion=9)
+    trained = TrainedStudent(student=student, base_sha256=None, format="json", tasks=("note",), longest_completion=9)
     (path / STUDENT_FILE).write_text(trained.model_dump_json(), "utf-8")
     (path / "metrics.json").write_text(METRICS.model_dump_json(), "utf-8")
     (path / "lineage.json").write_text(LINEAGE.model_dump_json(), "utf-8")

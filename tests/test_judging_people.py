@@ -153,7 +153,7 @@ def test_a_judge_that_is_a_student_s_base_is_told(tmp_path: Path) -> None:
     adapter = tmp_path / "my-student"
     (adapter / "eval").mkdir(parents=True)
     student = find_student("llama-3.2-1b")
-    trained = TrainedStudent(student=student, base_sha256=None, format="json", task="note", longest_completion=9)
+    trained = TrainedStudent(student=student, base_sha256=None, format="json", tasks=("note",), longest_completion=9)
     (adapter / STUDENT_FILE).write_text(trained.model_dump_json())
     systems = ("llama-3.2-1b", "llama-3.2-1b (base)", "copy")
     assert student.repository is not None

@@ -166,7 +166,7 @@ def test_the_trained_student_loads_and_writes(trained: TrainResult, place: Path)
 
     said = read_trained(trained.adapter)
     assert said.format == "json"
-    assert said.task == "note"
+    assert said.tasks == ("note",)
     loaded = load_student(trained.adapter, base=str(place / "base"))
     written = predict(loaded, held_out_items(place / "run", "test")[:1], max_new_tokens=5)
     assert written[0].finish == "length"

@@ -39,7 +39,7 @@ def votes(model: Model, cells: Mapping[str, Sequence[str]], key: Key) -> list[st
 def _criterion(
     items: Sequence[BenchmarkItem], models: Sequence[Model], cells: Mapping[str, Sequence[str]], key: Key
 ) -> Criterion:
-    truth = [key(item.reference) for item in items]
+    truth = [key(item.right) for item in items]
     places = groupings(items) | _right_options(truth)
     found: dict[str, ChoiceModel] = {}
     right: dict[str, list[bool]] = {}

@@ -65,7 +65,7 @@ def compare(
 
 def references(items: Sequence[BenchmarkItem]) -> list[float]:
     """Return the human scores; ValueError where a reference is none."""
-    scores = [parse_score(item.reference) for item in items]
+    scores = [parse_score(item.right) for item in items]
     if None in scores:
         raise ValueError("a reference is no score of 1 to 5")
     return [score for score in scores if score is not None]

@@ -101,7 +101,7 @@ def _right(
             id=item.id,
             values={
                 **{
-                    rule: float(answers[rule][i] is not None and answers[rule][i] == key(item.reference))
+                    rule: float(answers[rule][i] is not None and answers[rule][i] == key(item.right))
                     for rule, key in rules.items()
                 },
                 "unparseable": float(answers[first][i] is None),

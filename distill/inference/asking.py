@@ -7,7 +7,7 @@ from typing import Literal
 
 from distill.datasets import Message, student_prompt
 from distill.records import BenchmarkItem
-from synth.assets import canonical_json, load_schema, render_prompt
+from synth.assets import canonical_json, load_schema, prompt_variables, render_prompt
 from synth.catalog import load_task
 
 Ask = Literal["contract", "student"]
@@ -18,15 +18,24 @@ _HIDDEN = ("$schema", "$id", "$comment", "title")
 
 
 def messages(ask: Ask, task: str, item: BenchmarkItem) -> list[Message]:
-    """Return the messages of an item."""
+    """Return the messages of an item, asked as its own task, or as ``task`` where it has none.
+
+    A teacher's prompt that reads the facts says what is true; who is examined is not told, and gets the instruction of
+    students under the task's rules in its place.
+    """
     source = item.source
     if ask == "student":
-        return student_prompt(task, source)
-    found = load_task(task)
+        return student_prompt(item.task or task, source)
+    found = load_task(item.task or task)
     schema = {key: value for key, value in load_schema(found.schema_name).items() if key not in _HIDDEN}
     system = _rendered(f"{found.prompts}/target.system.md.j2", schema=canonical_json(schema), codes=[])
-    user = _rendered(f"{found.prompts}/target.user.md.j2", transcript=source, source=source)
-    return [{"role": "system", "content": system}, {"role": "user", "content": user}]
+    name = f"{found.prompts}/target.user.md.j2"
+    if "facts" in prompt_variables(name):
+        return [{"role": "system", "content": system}, *student_prompt(found.name, source)]
+    return [
+        {"role": "system", "content": system},
+        {"role": "user", "content": _rendered(name, transcript=source, source=source)},
+    ]
 
 
 def _rendered(name: str, **values: object) -> str:

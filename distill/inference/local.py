@@ -114,9 +114,10 @@ def constraint_of(loaded: Loaded, task: str, bounds: Bounds | None = None) -> Co
 
 
 def student_and_base(
-    adapter: Path, base: str | None, decoding: Decoding, *, batch_size: int
+    adapter: Path, base: str | None, decoding: Decoding, *, batch_size: int, task: str
 ) -> tuple[LocalPredictor, LocalPredictor]:
-    """Return what ``distill train`` wrote to a folder and the base that it came from, both unloaded.
+    """Return what ``distill train`` wrote to a folder and the base that it came from, both unloaded and asked for a
+    task.
 
     Raises UserError where either is missing, or the base is not the one that the adapter was trained on.
     """
@@ -133,7 +134,7 @@ def student_and_base(
             load,
             identity,
             decoding,
-            task=trained.task,
+            task=task,
             max_new_tokens=longest,
             wants_json=trained.format == "json",
             batch_size=batch_size,

@@ -46,6 +46,7 @@ class Served:
     """Base URLs; empty where vLLM is to be started."""
     ask: Ask = "contract"
     task: str = "note"
+    """What items are asked as that have no task of their own, and whose contract constrains decoding."""
     concurrency: int = 32
     """Most requests in flight at one endpoint."""
     timeout: float = 600.0
@@ -157,10 +158,10 @@ class ServedPredictor:
             if not refusal.too_long:
                 raise
             return self._without(item, "too_long")
-        return as_prediction(item.id, reply.text, _finish(reply), self._served.task, fenced=True)
+        return as_prediction(item.id, reply.text, _finish(reply), item.task or self._served.task, fenced=True)
 
     def _without(self, item: BenchmarkItem, why: Finish) -> Prediction:
-        return as_prediction(item.id, "", why, self._served.task)
+        return as_prediction(item.id, "", why, item.task or self._served.task)
 
 
 async def _closed(chat: ConstrainedChat | None) -> None:

@@ -88,7 +88,7 @@ def read_inputs(run: Path, data: Path | None, chosen: Sequence[str], limit: int 
 
 
 def _answers(results: Results, items: Sequence[BenchmarkItem]) -> Inputs:
-    human = {(ANSWERS, item.id): score for item in items if (score := parse_score(item.reference)) is not None}
+    human = {(ANSWERS, item.id): score for item in items if (score := parse_score(item.right)) is not None}
     # The reference is people's score, which the judge must not see; task and truth stand above the answer.
     outputs = tuple(Output(id=item.id, source="", reference="", texts={ANSWERS: item.source}) for item in items)
     notes = [f"the answers that {results.benchmark} holds are judged, and compared with its human scores"]

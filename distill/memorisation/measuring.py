@@ -87,6 +87,8 @@ def measure(
     Raises UserError where student, run or base is missing, or the run holds nothing that was not trained on.
     """
     trained = read_trained(adapter)
+    if trained.runs > 1:
+        raise UserError(f"{adapter} learned from {trained.runs} runs; memorisation is measured of students of one")
     form = trained.format
     seen = first_of(examples(run, "train", form), trained.examples, run)
     canaries = read_canaries(adapter)

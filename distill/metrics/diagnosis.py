@@ -9,6 +9,7 @@ from pathlib import Path
 from distill.answers import exact_diagnosis, normalise_diagnosis
 from distill.metrics.base import Itemwise, Value
 from distill.records import BenchmarkItem, Prediction
+from distill.tasks import answer_field
 from synth.assets import load_yaml
 from synth.errors import UserError
 from synth.records import Record
@@ -46,22 +47,22 @@ class Diagnosis(Itemwise):
 
     def values(self, item: BenchmarkItem, prediction: Prediction) -> tuple[Value, ...]:
         """Return the three values; raises UserError where the item has no reference diagnosis."""
-        exact, wanted = exact_diagnosis(item.reference), canonical(item.reference)
+        exact, wanted = exact_diagnosis(item.right), canonical(item.right)
         if exact is None or wanted is None:
             raise UserError(f"{item.id}: the reference is empty, so that no diagnosis can be right")
-        said = named(prediction)
+        said = named(prediction, answer_field(item.task))
         given = None if said is None else canonical(said)
         if said is None or given is None:
             return 0.0, 0.0, 1.0
         return float(exact_diagnosis(said) == exact), float(given == wanted), 0.0
 
 
-def named(prediction: Prediction) -> str | None:
-    """Return the diagnosis that a prediction settles on: a field of its JSON object, what stands behind the last
-    ``final diagnosis:`` on that line, or its only line; None where it is none of these."""
+def named(prediction: Prediction, fields: tuple[str, ...] = ()) -> str | None:
+    """Return the diagnosis that a prediction settles on: a field of its JSON object, those of ``fields`` first, what
+    stands behind the last ``final diagnosis:`` on that line, or its only line; None where it is none of these."""
     target = prediction.target
     if target is not None:
-        found = next((target[field] for field in _FIELDS if field in target), None)
+        found = next((target[field] for field in (*fields, *_FIELDS) if field in target), None)
         return found if isinstance(found, str) and found.strip() else None
     lines = [line for line in prediction.text.splitlines() if line.strip()]
     for i in reversed(range(len(lines))):

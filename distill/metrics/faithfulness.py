@@ -11,6 +11,7 @@ from functools import lru_cache
 
 from distill.metrics.base import Itemwise, Value
 from distill.records import BenchmarkItem, Prediction
+from synth.catalog import load_task
 from synth.checks.faithfulness import KINDS, Examination
 from synth.records import Scenario
 
@@ -18,7 +19,8 @@ from synth.records import Scenario
 class FaithfulnessMetric(Itemwise):
     """The examination of each prediction in numbers.
 
-    - ``facts_carried``, ``facts_contradicted``: shares of the scenario's facts; None where there is no scenario.
+    - ``facts_carried``, ``facts_contradicted``: shares of the scenario's facts, of the kinds that a target of the
+      item's task carries; None where there is no scenario.
     - ``invented_<kind>``: items of a kind that nothing in the source backs, as a number; its mean in percent is how
       many there are in a hundred notes.
 
@@ -30,7 +32,8 @@ class FaithfulnessMetric(Itemwise):
     def values(self, item: BenchmarkItem, prediction: Prediction) -> tuple[Value, ...]:
         """Return both shares and the counts by kind."""
         target = prediction.text if prediction.target is None else prediction.target
-        verdicts, invented = _examination(item.source, item.scenario).counts(target)
+        kinds = () if item.task is None else load_task(item.task).carried.target
+        verdicts, invented = _examination(item.source, item.scenario).counts(target, kinds)
         total = verdicts.total()
         return (
             verdicts["found"] / total if total else None,

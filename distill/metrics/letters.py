@@ -5,6 +5,7 @@ from __future__ import annotations
 from distill.answers import parse_letters
 from distill.metrics.base import Itemwise, Value
 from distill.records import BenchmarkItem, Prediction
+from distill.tasks import answer_field
 from synth.errors import UserError
 
 
@@ -20,20 +21,22 @@ class Letters(Itemwise):
 
     def values(self, item: BenchmarkItem, prediction: Prediction) -> tuple[Value, ...]:
         """Return the three values; raises UserError where the reference names no letters."""
-        wanted = parse_letters(item.reference)
+        wanted = parse_letters(item.right)
         if wanted is None:
             raise UserError(f"{item.id}: the reference is no set of option letters; letters are for questions")
-        given = parse_letters(answer(prediction))
+        given = parse_letters(answer(item, prediction))
         if given is None:
             return 0.0, 0.0, 1.0
         right, said = set(wanted), set(given)
         return float(right == said), len(right & said) / len(right | said), 0.0
 
 
-def answer(prediction: Prediction) -> str:
-    """Return the answer of a prediction: the field ``answer`` of its JSON object, else all it says."""
+def answer(item: BenchmarkItem, prediction: Prediction) -> str:
+    """Return the answer of a prediction: the field of its JSON object that the item's task names, or ``answer``, else
+    all it says."""
     if prediction.target is not None:
-        found = prediction.target.get("answer")
+        target = prediction.target
+        found = next((target[key] for key in (*answer_field(item.task), "answer") if key in target), None)
         if isinstance(found, str):
             return found
         if isinstance(found, list) and all(isinstance(part, str) for part in found):

@@ -21,10 +21,10 @@ class Rating(Itemwise):
 
     def values(self, item: BenchmarkItem, prediction: Prediction) -> tuple[Value, ...]:
         """Return the three values; raises UserError where the reference is no score."""
-        wanted = parse_score(item.reference)
+        wanted = parse_score(item.right)
         if wanted is None:
             raise UserError(f"{item.id}: the reference is no score from 1 to 5; rating is for judges")
-        given = parse_score(answer(prediction))
+        given = parse_score(answer(item, prediction))
         if given is None:
             return None, 0.0, 1.0
         error = abs(given - wanted)

@@ -15,6 +15,7 @@ from functools import lru_cache
 from distill.metrics.divisions import DIVISIONS, Present, fill, present
 from distill.metrics.overlap import Words, read, rouge1, rouge2, rouge_lsum
 from distill.records import BenchmarkItem, Prediction, Score
+from distill.tasks import has_divisions
 
 TYPES = ("rouge1", "rouge2", "rougeLsum")
 _MEASURES = tuple(zip(TYPES, (rouge1, rouge2, rouge_lsum), strict=True))
@@ -23,7 +24,7 @@ _MEASURES = tuple(zip(TYPES, (rouge1, rouge2, rouge_lsum), strict=True))
 @dataclass(frozen=True, slots=True)
 class Rouge:
     """F-measures from 0 to 1: ``rouge1 … rougeLsum`` over the note as it is, ``subjective.rouge1 …`` over each
-    division."""
+    division, None where the item's task has other parts than those four."""
 
     columns: tuple[str, ...] = tuple(f"{part}{kind}" for part in ("", *(f"{d}." for d in DIVISIONS)) for kind in TYPES)
 
@@ -43,16 +44,21 @@ class Rouge:
         scores: list[Score] = []
         for item, prediction in zip(items, predictions, strict=True):
             values: dict[str, float | None] = {}
-            first, second = _read(item.reference, wanted), _read(prediction.text, given)
+            divided = has_divisions(item.task)
+            first = _read(item.reference, wanted if divided else None)
+            second = _read(prediction.text, given if divided else None)
             for part, reference in first.items():
                 text = second[part]
                 for kind, measure in _MEASURES:
                     values[f"{part}{kind}"] = measure(reference, text)
+            if not divided:
+                values = {column: values.get(column) for column in self.columns}
             scores.append(Score(id=item.id, values=values))
         return scores
 
 
 @lru_cache(maxsize=256)
-def _read(note: str, divisions: Present) -> dict[str, Words]:
-    """Return a note and its divisions as ROUGE reads them; kept, as every system has the same references."""
-    return {"": read(note), **{f"{name}.": read(text) for name, text in fill(note, divisions).items()}}
+def _read(note: str, divisions: Present | None) -> dict[str, Words]:
+    """Return a note and its divisions, if any, as ROUGE reads them; kept, as every system has the same references."""
+    parts = {} if divisions is None else fill(note, divisions)
+    return {"": read(note), **{f"{name}.": read(text) for name, text in parts.items()}}

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from synth.checks.faithfulness.check import FaithfulnessCheck, violations
 from synth.checks.faithfulness.examination import Examination, examine, examine_target
-from synth.checks.faithfulness.findings import KINDS, FactVerdict, Faithfulness, Invented
+from synth.checks.faithfulness.findings import KINDS, FactVerdict, Faithfulness, Invented, of_kind
 
 __all__ = [
     "KINDS",
@@ -20,5 +20,6 @@ __all__ = [
     "Invented",
     "examine",
     "examine_target",
+    "of_kind",
     "violations",
 ]

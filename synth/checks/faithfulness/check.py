@@ -4,12 +4,12 @@ target says what its source does not."""
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Iterator
 
 from synth.catalog import Carried, Task
 from synth.checks.base import reject
 from synth.checks.faithfulness.examination import examine
-from synth.checks.faithfulness.findings import KINDS, FactVerdict, Faithfulness, Reached
+from synth.checks.faithfulness.findings import KINDS, FactVerdict, Faithfulness, Reached, of_kind
 from synth.config import FaithfulnessConfig, RunConfig
 from synth.records import Encounter, Part, Rejection
 
@@ -67,11 +67,6 @@ def violations(
         if most is not None and counts[kind] > most:
             told = [one.text for one in found.invented if one.kind == kind]
             yield f"invented_{kind}", f"the source does not back {_listed(told)}", "target"
-
-
-def of_kind(kind: str, kinds: Container[str]) -> bool:
-    """Return whether a kind of fact, such as ``history/family``, is among some kinds, by itself or as a ``history``."""
-    return kind in kinds or kind.partition("/")[0] in kinds
 
 
 def _listed(items: list[str]) -> str:

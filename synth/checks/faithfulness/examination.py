@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 
 from synth.checks.faithfulness.facts import reached, told
-from synth.checks.faithfulness.findings import FactVerdict, Faithfulness, Reached, Verdict
+from synth.checks.faithfulness.findings import FactVerdict, Faithfulness, Reached, Verdict, of_kind
 from synth.checks.faithfulness.lexicon import Lexicon, lexicon
 from synth.checks.faithfulness.reading import Line
 from synth.checks.faithfulness.target import codes_of, lines_of
@@ -67,10 +67,15 @@ class Examination:
         )
         return Faithfulness(facts, trace.invented, dict(trace.traced))
 
-    def counts(self, target: JsonObject | str) -> tuple[Counter[Verdict], Counter[InventedKind]]:
-        """Return how many facts a target carries, contradicts and lacks, and what it invents by kind."""
+    def counts(
+        self, target: JsonObject | str, kinds: tuple[str, ...] = ()
+    ) -> tuple[Counter[Verdict], Counter[InventedKind]]:
+        """Return how many facts a target carries, contradicts and lacks, of some kinds where any are given, and what it
+        invents by kind."""
         trace, in_target = self._read(target)
-        return Counter(one.verdict for one in in_target), Counter(one.kind for one in trace.invented)
+        facts = zip(self._facts, in_target, strict=True)
+        verdicts = [one for fact, one in facts if not kinds or of_kind(_kind(fact), kinds)]
+        return Counter(one.verdict for one in verdicts), Counter(one.kind for one in trace.invented)
 
     def _read(self, target: JsonObject | str) -> tuple[Trace, list[Reached]]:
         written = View(lines_of(target), self._lexicon, target=True)

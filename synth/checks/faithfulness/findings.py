@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass
 from typing import Literal
 
@@ -54,3 +55,8 @@ class Faithfulness:
     invented: tuple[Invented, ...]
     traced: dict[InventedKind, int]
     """How many items of each kind the target holds, invented ones included."""
+
+
+def of_kind(kind: str, kinds: Container[str]) -> bool:
+    """Return whether a kind of fact, such as ``history/family``, is among some kinds, by itself or as a ``history``."""
+    return kind in kinds or kind.partition("/")[0] in kinds
