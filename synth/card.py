@@ -43,6 +43,8 @@ def write_card(
         counts=counts,
         summary=summary,
         task=task,
+        source=task.nouns[0],
+        target=task.nouns[1],
         conditions=conditions,
         release=release,
         held_out=held_out,

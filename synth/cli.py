@@ -13,6 +13,7 @@ from pydantic import JsonValue
 
 from synth import __version__
 from synth.privacy_cli import COMMANDS
+from synth.tasks_cli import COMMANDS as TASKS
 
 if TYPE_CHECKING:
     from synth.clock import Traffic
@@ -33,7 +34,7 @@ def synth() -> None:
 @click.option(
     "--out", type=click.Path(path_type=Path, file_okay=False), help="Run directory [outputs/SPECIALTY-TASK-SEED]."
 )
-@click.option("--task", help="What is written [note].")
+@click.option("--task", help="What is written ('synth tasks' lists them) [note].")
 @click.option("--seed", type=click.IntRange(min=0), help="Fixes the scenarios, whatever the concurrency [0].")
 @click.option("--teacher", help="auto, simulator, or the id of a model for vLLM to serve here [auto].")
 @click.option(
@@ -269,9 +270,11 @@ def _generate(run: RunConfig, execution: Execution) -> None:
 def _preview(run: RunConfig, execution: Execution, count: int) -> None:
     """Print the first encounters of the run and what each check says of them."""
     from synth.assets import render_template
+    from synth.catalog import load_task
     from synth.pipeline import preview
 
-    click.echo(render_template("preview.txt.j2", previews=preview(run, execution, count)), nl=False)
+    task = load_task(run.task)
+    click.echo(render_template("preview.txt.j2", task=task, previews=preview(run, execution, count)), nl=False)
 
 
 def _given(**flags: JsonValue) -> dict[str, JsonValue]:
@@ -318,7 +321,7 @@ def report(run: Path, beside: tuple[str, ...], sample: int, seed: int, as_json: 
     from synth.language.table import table_text
 
     found = language_report(run, read_corpora(beside), sample, seed)
-    click.echo(found.model_dump_json(indent=2) if as_json else table_text(found.corpora))
+    click.echo(found.model_dump_json(indent=2) if as_json else table_text(found.corpora, found.nouns))
 
 
 @synth.command()
@@ -356,7 +359,7 @@ def specialties(names: tuple[str, ...], check: bool, samples: int) -> None:
         sys.exit(2)
 
 
-for command in COMMANDS:
+for command in (*TASKS, *COMMANDS):
     synth.add_command(command)
 
 

@@ -37,6 +37,8 @@ class Item:
     """Speaker in small letters, empty where none is named, and what is said; none where there is no dialogue."""
     note: str
     """Empty where there is none."""
+    spoken: bool = True
+    """Whether the turns are those of a dialogue, and no documents."""
 
     @property
     def dialogue(self) -> str:

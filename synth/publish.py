@@ -124,7 +124,7 @@ def publish(
 ) -> Summary:
     """Write ``dataset/{train,validation,test}.parquet`` of a run and return what is in them.
 
-    Columns, all strings: id, task, specialty, condition, source (the transcript), target (JSON under the contract),
+    Columns, all strings: id, task, specialty, condition, source (as text), target (JSON under the contract),
     text (the target as people read it), scenario (JSON of the facts), identifiers (JSON list of where ``identities``
     has put what stood for an identifier: field, placeholder, entity_type, start, end), and of a run that is
     ``judged`` judgement (JSON of the scores). Beside it ``preferences/`` has the pairs, where there are any.

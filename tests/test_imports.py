@@ -33,7 +33,7 @@ LAYERS: list[set[str]] = [
     {"release", "held_out", "judged", "vetting", "shares", "manifests", "settings"},
     {"card", "report"},
     {"pipeline"},
-    {"privacy_cli"},
+    {"privacy_cli", "tasks_cli"},
     {"cli"},
 ]
 STAGES = {"scenarios", "teachers", "checks"}

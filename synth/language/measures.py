@@ -170,7 +170,7 @@ class Gathered:
                 self.spoken[speaker] += 1
                 self.said[speaker] += len(said)
                 self.asked[speaker] += asks
-        if by_turn:
+        if by_turn and item.spoken:
             self.turns.append(len(by_turn))
         self._take(item, "dialogue", [word for _, said, _ in by_turn for word in said])
         self._take(item, "note", words(item.note))

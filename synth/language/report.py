@@ -6,18 +6,22 @@ from collections.abc import Iterator, Sequence
 from heapq import nsmallest
 from pathlib import Path
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from synth.assets import render_prompt
-from synth.catalog import load_task
+from synth.catalog import Task, load_task
 from synth.checks.duplicates import Duplicates, fact_ngrams
 from synth.config import DuplicatesConfig
 from synth.corpora import Corpus, Item
 from synth.errors import UserError
 from synth.language.measures import OVERLAP, Gathered, Measures, Outside, measured, rank
 from synth.ledger import ENCOUNTERS, whole_lines
+from synth.record import none
 from synth.records import Encounter, Record
 from synth.runs import read_manifest
+
+_NOUNS = ("transcript", "note")
+"""Those of which the table speaks as of dialogues and notes, as other corpora have them."""
 
 
 class LanguageReport(Record):
@@ -28,6 +32,8 @@ class LanguageReport(Record):
     """Of the sample."""
     corpora: tuple[Measures, ...]
     """The run first."""
+    nouns: tuple[str, str] | None = Field(default=None, exclude_if=none)
+    """What the run calls its source and target; None where those are transcript and note."""
 
 
 def language_report(run: Path, beside: Sequence[Corpus], most: int, seed: int = 0) -> LanguageReport:
@@ -38,10 +44,13 @@ def language_report(run: Path, beside: Sequence[Corpus], most: int, seed: int = 
     """
     read_manifest(run)
     own = Gathered("run", most, seed)
+    nouns: tuple[str, str] | None = None
     duplicates = Duplicates(DuplicatesConfig(words=OVERLAP))
     largest: tuple[float, tuple[str, str] | None] = (0.0, None)
     for encounter in _encounters(run):
         own.add(_item(encounter))
+        task = load_task(encounter.task)
+        nouns = nouns_of(task)
         grams = fact_ngrams(encounter, OVERLAP)
         share, nearest = duplicates.nearest(grams)
         if nearest is not None and share > largest[0]:
@@ -58,8 +67,16 @@ def language_report(run: Path, beside: Sequence[Corpus], most: int, seed: int = 
     first, *rest = measured((own, *others))
     outside = Outside(texts=own.items, words=OVERLAP, largest=largest[0], pair=largest[1])
     return LanguageReport(
-        run=str(run), seed=seed, corpora=(first.model_copy(update={"name": run.name, "outside": outside}), *rest)
+        run=str(run),
+        seed=seed,
+        corpora=(first.model_copy(update={"name": run.name, "outside": outside}), *rest),
+        nouns=nouns,
     )
+
+
+def nouns_of(task: Task) -> tuple[str, str] | None:
+    """Return what a task calls its source and target; None where the table's own words for both do."""
+    return None if task.nouns == _NOUNS else task.nouns
 
 
 def sample_measures(run: Path, most: int = 200, seed: int = 0) -> tuple[Measures, ...]:
@@ -90,5 +107,6 @@ def _encounters(run: Path) -> Iterator[Encounter]:
 
 def _item(encounter: Encounter) -> Item:
     turns: tuple[tuple[str, str], ...] = tuple((turn.speaker, turn.text) for turn in encounter.turns)
-    turns = turns or tuple(("", passage) for passage in encounter.source.passages)
-    return Item(encounter.id, turns, render_prompt(load_task(encounter.task).renderer, target=encounter.target))
+    passages = turns or tuple(("", passage) for passage in encounter.source.passages)
+    text = render_prompt(load_task(encounter.task).renderer, target=encounter.target)
+    return Item(encounter.id, passages, text, spoken=bool(turns))

@@ -15,20 +15,22 @@ Section = tuple[str, list[tuple[str, list[str]]]]
 """Title, and rows of a label and a cell a corpus."""
 
 
-def sections(corpora: Sequence[Measures]) -> list[Section]:
-    """Return what there is to say of the dialogues, and of the notes."""
+def sections(corpora: Sequence[Measures], nouns: tuple[str, str] | None = None) -> list[Section]:
+    """Return what there is to say of the dialogues, and of the notes; ``nouns`` are what a run without dialogues calls
+    its source and target."""
     found: list[Section] = []
-    for kind, title in _TITLES.items():
+    for i, (kind, title) in enumerate(_TITLES.items()):
         present = [one for one in corpora if kind in one.lengths]
         if present:
-            found.append((title, [(label, [say(one) for one in corpora]) for label, say in _rows(kind, present)]))
+            head = title if nouns is None else f"{('Source', 'Target')[i]}: {nouns[i]}"
+            found.append((head, [(label, [say(one) for one in corpora]) for label, say in _rows(kind, present)]))
     return found
 
 
-def table_text(corpora: Sequence[Measures]) -> str:
-    """Return the table as lines for a person, without a line break at the end."""
+def table_text(corpora: Sequence[Measures], nouns: tuple[str, str] | None = None) -> str:
+    """Return the table as lines for a person, without a line break at the end; ``nouns`` as ``sections`` has them."""
     table = [("", [one.name for one in corpora]), ("items", [f"{one.items:,}" for one in corpora])]
-    for title, rows in sections(corpora):
+    for title, rows in sections(corpora, nouns):
         table += [("", []), (title, []), *rows]
     widths = [max(len(label) for label, _ in table)]
     widths += [max(len(cells[i]) for _, cells in table if cells) for i in range(len(corpora))]
@@ -59,7 +61,7 @@ def _rows(kind: Kind, present: Sequence[Measures]) -> Iterator[Row]:
         "words, 5 / 50 / 95 %",
         lambda one: " / ".join(f"{one.lengths[kind].percentiles[p]:,.0f}" for p in ("5", "50", "95")),
     )
-    if kind == "dialogue":
+    if kind == "dialogue" and any(one.turns for one in present):
         yield row("turns, mean (sd)", lambda one: f"{one.turns.mean:.0f} ({one.turns.sd:.0f})" if one.turns else "–")
         yield row("words a turn, doctor / patient", lambda one: _by_speaker(one, "words"))
         yield row("turns that ask, doctor / patient", lambda one: _by_speaker(one, "questions"))
