@@ -38,6 +38,7 @@ from distill.scoring import (
 )
 from distill.tasks import asked_as, of_one_task, stamped
 from distill.trained import read_trained
+from synth.catalog import task_paths
 from synth.errors import UserError
 
 _RUN = re.compile(r" run \d+$")
@@ -211,7 +212,8 @@ def evaluate(
     check_decoding(chosen)
     # Names, student and data before the base, which takes the longest to find out about.
     load_benchmark(benchmark)
-    known = read_trained(system).tasks if isinstance(system, Path) else (system.task,)
+    # A served model was trained on none of them, and is asked as whatever fits.
+    known = read_trained(system).tasks if isinstance(system, Path) else (system.task, *sorted(task_paths()))
     asked = examination(
         benchmark,
         data,

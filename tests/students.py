@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 SPLITS: dict[Split, range] = {"train": range(8), "validation": range(8, 10), "test": range(10, 13)}
 
 
-def encounters(indices: range) -> list[Encounter]:
+def encounters(indices: range, task: str = "note") -> list[Encounter]:
     """Return the simulator's encounters at some indices of seed 5."""
     pack = load_pack("endocrinology")
-    teacher = Simulator(pack, load_task("note"))
+    teacher = Simulator(pack, load_task(task))
     return [teacher.encounter(sample_scenario(pack, 5, index)) for index in indices]
 
 
@@ -40,13 +40,13 @@ def held_out(indices: range, *lengths: int) -> list[BenchmarkItem]:
     ]
 
 
-def write_run(run: Path, splits: dict[Split, range] | None = None) -> Path:
+def write_run(run: Path, splits: dict[Split, range] | None = None, task: str = "note") -> Path:
     """Write a run directory as ``synth generate`` leaves it, as far as training reads it, and return it."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     (run / "dataset").mkdir(parents=True)
-    renderer = load_task("note").renderer
+    renderer = load_task(task).renderer
     chosen = splits or SPLITS
     for split, indices in chosen.items():
         rows = [
@@ -60,13 +60,13 @@ def write_run(run: Path, splits: dict[Split, range] | None = None) -> Path:
                 "text": render_prompt(renderer, target=encounter.target),
                 "scenario": encounter.scenario.model_dump_json(),
             }
-            for encounter in encounters(indices)
+            for encounter in encounters(indices, task)
         ]
         pq.write_table(pa.Table.from_pylist(rows), run / "dataset" / f"{split}.parquet")
     accepted = sum(map(len, chosen.values()))
     manifest = Manifest(
         status="complete",
-        fingerprint=sha256("a test"),
+        fingerprint=sha256("a test" if task == "note" else f"a test of {task}"),
         versions={},
         assets={},
         teacher=encounters(range(1))[0].teacher,
