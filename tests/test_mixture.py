@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from distill.datasets import Example, examples, held_out_items
+from distill.datasets import Example, examples, held_out_items, student_prompt
 from distill.evaluate import evaluate
 from distill.mixture import apportion, by_task, chosen, gathered, mixed, parse_mix, validated
 from distill.predict import load_student, predict
@@ -161,11 +161,13 @@ def test_a_student_of_several_tasks_is_asked_for_that_of_the_item(place: Path) -
     loaded = load_student(place / "both", base=str(place / "base"))
     items = [held_out_items(place / run, "test")[0] for run in ("notes", "handovers")]
     seen: list[str] = []
-    with pytest.MonkeyPatch.context() as patch:
-        import distill.predict as module
 
-        asked = module.student_prompt
-        patch.setattr(module, "student_prompt", lambda task, text: seen.append(task) or asked(task, text))  # type: ignore[func-returns-value]
+    def heard(task: str, text: str) -> list[dict[str, str]]:
+        seen.append(task)
+        return student_prompt(task, text)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("distill.predict.student_prompt", heard)
         predict(loaded, items, max_new_tokens=2)
     assert seen == ["note", "handover"]
 
