@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator
 
-from synth.assets import load_schema
+from synth.assets import ASSETS, load_schema
 from synth.ledger import REJECTIONS
 from synth.records import Rejection
 from synth.runs import read_encounters, read_manifest
@@ -56,6 +56,29 @@ def test_generate_serves_writes_checks_and_stops(tmp_path: Path) -> None:
         assert not list(contract.iter_errors(encounter.target))
         assert encounter.usage.completion_tokens > 0
     assert all(one.reason for one in rejected)
+    assert str(tmp_path) not in (out / "manifest.json").read_text() + (out / "config.yaml").read_text()
+
+
+def test_documents_are_written_from_through_a_real_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A task whose source follows from the facts: the server writes the target alone, under the task's contract."""
+    from tests.tiny_llama import make_tiny_llama
+
+    monkeypatch.setenv(ASSETS, str(Path(__file__).parent / "assets" / "own"))
+    model, out, settings = make_tiny_llama(tmp_path / "tiny-llama"), tmp_path / "run", tmp_path / "settings.yaml"
+    settings.write_text("checks: [schema]\n")  # what a random model writes is true to no facts, and no right answer
+    words = ["--specialty", "endocrinology", "--task", "handover", "-n", "10", "--teacher", str(model)]
+    words += ["--out", str(out), "--config", str(settings), "--no-cache"]
+    limits = ["--max-tokens", "2048", "--attempts", "2", "--max-candidates", "60", "--concurrency", "8"]
+    result = generate(*words, *limits)
+    assert result.returncode == 0, result.stderr
+    assert "decoding is constrained by the schema" in result.stderr
+    accepted = list(read_encounters(out))
+    assert len(accepted) == 10
+    contract = Draft202012Validator(load_schema("handover"))
+    for encounter in accepted:
+        assert encounter.source.text.startswith("# Chart\nPatient: ")
+        assert not list(contract.iter_errors(encounter.target))
+        assert encounter.usage.completion_tokens > 0
     assert str(tmp_path) not in (out / "manifest.json").read_text() + (out / "config.yaml").read_text()
 
 
