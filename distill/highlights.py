@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from distill.located import LocatedText, Place, phrase, places_of
-from synth.checks.faithfulness.facts import unit_of
+from synth.checks.faithfulness.facts import told, unit_of
 from synth.checks.faithfulness.findings import FactVerdict, Invented
 from synth.checks.faithfulness.language import language
 from synth.checks.faithfulness.lexicon import PHRASES, ConceptKind
@@ -165,7 +165,8 @@ def _fact_places(fact: Fact, text: LocatedText, why: str) -> list[Place]:
         case ComplaintFact(duration=duration) if duration is not None:
             return [*_phrase(text, fact.name), *text.sequences(phrase(duration))]
         case _:
-            return _phrase(text, fact.name)
+            name: object = getattr(fact, "name", None)  # which a fact that only some tasks have may not have
+            return _phrase(text, name if isinstance(name, str) else told(fact))
 
 
 def _patient(fact: PatientFact, text: LocatedText, why: str) -> list[Place]:

@@ -4,6 +4,7 @@ random where it judges itself."""
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -60,12 +61,16 @@ def test_generate_serves_writes_checks_and_stops(tmp_path: Path) -> None:
 
 
 def test_documents_are_written_from_through_a_real_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A task whose source follows from the facts: the server writes the target alone, under the task's contract."""
+    """A task whose source follows from the facts: the server writes the target alone, under the task's contract. It is
+    a copy of the tests' own without its answer, which a random model does not know."""
     from tests.tiny_llama import make_tiny_llama
 
-    monkeypatch.setenv(ASSETS, str(Path(__file__).parent / "assets" / "own"))
+    shutil.copytree(Path(__file__).parent / "assets" / "own", tmp_path / "own")
+    task = tmp_path / "own" / "tasks" / "handover.yaml"
+    task.write_text("".join(line for line in task.open() if not line.startswith("answer:")))
+    monkeypatch.setenv(ASSETS, str(tmp_path / "own"))
     model, out, settings = make_tiny_llama(tmp_path / "tiny-llama"), tmp_path / "run", tmp_path / "settings.yaml"
-    settings.write_text("checks: [schema]\n")  # what a random model writes is true to no facts, and no right answer
+    settings.write_text("checks: [schema]\n")  # what a random model writes is true to no facts
     words = ["--specialty", "endocrinology", "--task", "handover", "-n", "10", "--teacher", str(model)]
     words += ["--out", str(out), "--config", str(settings), "--no-cache"]
     limits = ["--max-tokens", "2048", "--attempts", "2", "--max-candidates", "60", "--concurrency", "8"]

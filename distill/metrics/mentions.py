@@ -17,10 +17,7 @@ from itertools import pairwise
 from synth.checks.faithfulness.numbers import spell, spelled
 from synth.records import (
     ComplaintFact,
-    DiagnosisFact,
     Fact,
-    FindingFact,
-    HistoryFact,
     LabFact,
     MedicationFact,
     Number,
@@ -79,10 +76,10 @@ class Text:
                 return self.has_quantity(fact.name, fact.value, fact.unit)
             case StudyFact():
                 return self.has(fact.name) and self.has(fact.result)
-            case HistoryFact() | FindingFact() | DiagnosisFact():
-                return self.has(fact.name)
             case PlanFact():
                 return self.has(fact.text)
+        term: object = getattr(fact, "name", None)  # which a fact that only some tasks have may not have
+        return isinstance(term, str) and self.has(term)
 
     def has(self, term: str) -> bool:
         """Return whether the tokens of a term stand in a row; an empty term is never there."""
