@@ -59,6 +59,11 @@ class Chart:
             word in marks for fact in self.history if fact.category == "social" for word in _TRADE.findall(fact.name)
         )
 
+    def examined(self, symptom: SymptomFact) -> bool:
+        """Return whether a finding is about the same as a symptom: has its last word, as ``leg swelling`` and ``no
+        swelling of the legs`` have."""
+        return any(not set(symptom.name.split()).isdisjoint(fact.name.split()) for fact in self.findings)
+
     def plans_of(self, diagnosis: DiagnosisFact) -> list[PlanFact]:
         """Return the plan items of a problem."""
         return [plan for plan in self.plans if plan.problem == diagnosis.id]

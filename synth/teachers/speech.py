@@ -34,6 +34,10 @@ class Speech:
         self._called: dict[str, str] = {}
         """Drug → its name in this visit."""
 
+    def swabbed(self, studies: Sequence[StudyFact]) -> bool:
+        """Return whether a result is of a swab, which is there only once the patient has been examined."""
+        return any(study.name in self._spoken.swabs for study in studies)
+
     def number(self, value: Number) -> str:
         """Return a number as digits, or as words now and then where it is below 100; a sign is said as ``minus``."""
         size = abs(value)
