@@ -25,6 +25,7 @@ _GENERAL = frozenset(("chronic", "disease", "disorder", "essential", "follow", "
 """Long words of a diagnosis that name no illness."""
 _WORD = re.compile(r"[a-z]{6,}")
 _TRADE = re.compile(r"[a-z]+")
+_PLAIN = re.compile(r"[a-z]{5,}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +61,10 @@ class Chart:
         )
 
     def examined(self, symptom: SymptomFact) -> bool:
-        """Return whether a finding is about the same as a symptom: has its last word, as ``leg swelling`` and ``no
-        swelling of the legs`` have."""
-        return any(not set(symptom.name.split()).isdisjoint(fact.name.split()) for fact in self.findings)
+        """Return whether a finding is about the same as a symptom: shares a word with it, as ``leg swelling`` and
+        ``no swelling of the legs`` do."""
+        words = set(_PLAIN.findall(symptom.name))
+        return any(not words.isdisjoint(_PLAIN.findall(fact.name)) for fact in self.findings)
 
     def plans_of(self, diagnosis: DiagnosisFact) -> list[PlanFact]:
         """Return the plan items of a problem."""

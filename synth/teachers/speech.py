@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from synth.draws import Draws
 from synth.numerals import number_words
 from synth.packs import Measure, Pack
-from synth.records import LabFact, Medication, Number, PlanFact, VitalFact
+from synth.records import LabFact, Medication, Number, PlanFact, StudyFact, VitalFact
 from synth.teachers.grammar import Spoken
 
 _IN_WORDS = 0.1

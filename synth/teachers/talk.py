@@ -135,7 +135,8 @@ class Talk:
             script.doctor("check_item")
             script.patient("check_item_answer")
             return
-        left = [rule for rule in rules if rule not in self._asked]
+        healthy = any(fact.icd10cm.startswith(_ROUTINE) for fact in self._chart.diagnoses)
+        left = [rule for rule in rules if rule not in self._asked and not (healthy and rule == "drug_why")]
         if not left:
             return
         rule = self._draws.pick(left)
