@@ -226,5 +226,7 @@ def test_who_asks_why_a_drug_is_given_hears_what_for() -> None:
         names = [fact.name for fact in encounter.scenario.facts if fact.kind == "diagnosis"]
         for turn, answer in zip(encounter.turns, encounter.turns[1:], strict=False):
             if turn.speaker == "patient" and asked.search(turn.text):
-                heard += any(name in answer.text for name in names)
-    assert heard > 5
+                named = any(name in answer.text for name in names)
+                assert named or re.search(r"no more\b|less of it|It fits", answer.text)
+                heard += named
+    assert heard
