@@ -162,3 +162,71 @@ def test_what_comes_along_is_not_said_of_the_person(name: str) -> None:
         assert not re.search(r"(?:wo)?man, (?:along|together|associated|accompanied|and also)", history), history
         assert "notable for no " not in history
         assert "significant for no " not in history
+
+
+@pytest.mark.parametrize("name", pack_names())
+def test_nobody_complains_of_what_is_under_control(name: str) -> None:
+    quiet = re.compile(r"^(?:well controlled|stable (?:on|under)|resolved|in remission|at goal (?:on|without))")
+    pack = load_pack(name)
+    for where, _, presentation in presentations(pack):
+        if quiet.search(presentation.diagnosis.status):
+            assert not [c.name for c in presentation.complaints if c.name in pack.symptoms], where
+
+
+@pytest.mark.parametrize(
+    ("mark", "symptom"),
+    [
+        ("compressive symptoms", "difficulty swallowing"),
+        ("frequent hypoglycemia", "episodes of shakiness"),
+        ("painful neuropathy", "burning pain in the feet"),
+        ("compressing the optic chiasm", "loss of side vision"),
+    ],
+)
+def test_a_symptom_of_which_the_status_speaks_is_there(mark: str, symptom: str) -> None:
+    spoken = [p for _, _, p in presentations(load_pack("endocrinology")) if mark in p.diagnosis.status]
+    assert spoken
+    assert all(presentation.symptoms[symptom] == 1.0 for presentation in spoken)
+
+
+def said_at(encounter: Encounter, phrases: tuple[str, ...]) -> int:
+    """Return where the first of the phrases is said; -1 where none is."""
+    text = " ".join(turn.text for turn in encounter.turns).lower()
+    return min((text.find(say.lower()) for say in phrases if say.lower() in text), default=-1)
+
+
+def test_a_swab_has_its_result_after_the_examination() -> None:
+    pack, seen = load_pack("gynaecology"), 0
+    for encounter in visits("gynaecology", "usual", 150):
+        facts = encounter.scenario.facts
+        smear = [pack.studies[f.name][f.result].says for f in facts if f.kind == "study" and f.name == "wet mount"]
+        looked = [said_at(encounter, pack.findings[f.name].says) for f in facts if f.kind == "finding"]
+        if smear and min(looked) >= 0:
+            seen += 1
+            assert max(looked) < said_at(encounter, smear[0])
+    assert seen > 5
+
+
+def test_a_mood_is_not_examined_before_the_patient_is_asked_about_suicide() -> None:
+    pack, seen = load_pack("primary_care"), 0
+    asks = pack.symptoms["thoughts of suicide"].asks
+    for encounter in visits("primary_care", "usual", 250):
+        facts = encounter.scenario.facts
+        if any(fact.kind == "symptom" and fact.name == "thoughts of suicide" for fact in facts):
+            looked = [said_at(encounter, pack.findings[f.name].says) for f in facts if f.kind == "finding"]
+            if (asked := said_at(encounter, asks)) >= 0 and min(looked) >= 0:
+                seen += 1
+                assert asked < min(looked)
+    assert seen > 5
+
+
+def test_who_asks_why_a_drug_is_given_hears_what_for() -> None:
+    asked = re.compile(r"(?:Why that one|the reason for that|the thinking behind that)[^?]*\?")
+    heard = 0
+    for encounter in visits("cardiology", "long"):
+        names = [fact.name for fact in encounter.scenario.facts if fact.kind == "diagnosis"]
+        for turn, answer in zip(encounter.turns, encounter.turns[1:], strict=False):
+            if turn.speaker == "patient" and asked.search(turn.text):
+                named = any(name in answer.text for name in names)
+                assert named or re.search(r"no more\b|less of it|It fits", answer.text)
+                heard += named
+    assert heard

@@ -25,6 +25,7 @@ _GENERAL = frozenset(("chronic", "disease", "disorder", "essential", "follow", "
 """Long words of a diagnosis that name no illness."""
 _WORD = re.compile(r"[a-z]{6,}")
 _TRADE = re.compile(r"[a-z]+")
+_PLAIN = re.compile(r"[a-z]{5,}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,12 @@ class Chart:
         return any(
             word in marks for fact in self.history if fact.category == "social" for word in _TRADE.findall(fact.name)
         )
+
+    def examined(self, symptom: SymptomFact) -> bool:
+        """Return whether a finding is about the same as a symptom: shares a word with it, as ``leg swelling`` and
+        ``no swelling of the legs`` do."""
+        words = set(_PLAIN.findall(symptom.name))
+        return any(not words.isdisjoint(_PLAIN.findall(fact.name)) for fact in self.findings)
 
     def plans_of(self, diagnosis: DiagnosisFact) -> list[PlanFact]:
         """Return the plan items of a problem."""

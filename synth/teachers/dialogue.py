@@ -9,7 +9,6 @@ from synth.packs import Pack
 from synth.packs.lexicon import Symptom
 from synth.records import (
     ADULT,
-    Difficulty,
     HistoryFact,
     LanguageLevel,
     Manner,
@@ -20,7 +19,7 @@ from synth.records import (
 from synth.teachers.asking import askable, mine
 from synth.teachers.chart import Chart
 from synth.teachers.delicate import Notes, ask_gravely
-from synth.teachers.extent import EXTENTS
+from synth.teachers.extent import EXTENTS, SLIPS
 from synth.teachers.grammar import Expansion, Grammar
 from synth.teachers.medicines import Medicines
 from synth.teachers.note import patient_slots
@@ -40,8 +39,6 @@ _OPEN = ("ask_work", "ask_diet", "ask_home", "ask_social")
 """Questions that nobody answers with a no."""
 _CALM = ("continue", "order", "advise", "follow-up")
 """Plan actions that leave a follow-up as it was: no news to be worried by."""
-_SLIPS: dict[Difficulty, float] = {"easy": 0.0, "usual": 1.0, "hard": 2.5}
-"""How much more often somebody corrects himself or interrupts."""
 
 
 def _same(group: Sequence[SymptomFact]) -> bool:
@@ -73,7 +70,7 @@ class Dialogue:
         self._talk = Talk(pack, chart, self._script, self._speech, grammar.spoken, scenario.visit, dated)
         self._recap = Recap(pack, chart, self._script, self._speech, grammar.spoken.units)
         self._opening = Opening(self._script, self._desk, self._talk, scenario.visit)
-        self._slips = _SLIPS[manner.difficulty]
+        self._slips = SLIPS[manner.difficulty]
         self._level: LanguageLevel = manner.language_level
         talk, recap = self._talk, self._recap
         self._examination = Examination(
@@ -134,7 +131,8 @@ class Dialogue:
             opening.insert(3 if at == 2 and ways == 3 else at, examination.vitals)
         groups = self._volunteered_apart()
         alone = bool(groups) and len(groups[-1]) == 1 and not groups[-1][0].present and not self._grave(groups[-1][0])
-        during_exam = [groups.pop()] if alone and draws.chance(0.5) else []
+        asked_late = alone and draws.chance(0.5) and not self._chart.examined(groups[-1][0])
+        during_exam = [groups.pop()] if asked_late else []
         questions: list[Topic] = [partial(self._ask, group) for group in groups]
         history = self._history_topics()
         follow_up = self._visit == "follow-up"
@@ -152,11 +150,13 @@ class Dialogue:
             middle.insert(start, partial(self._turn_to_history, chat=start > 0 or bool(early)))
         exam = partial(examination.examine, not vitals_first, partial(self._ask_during_exam, during_exam))
         sum_up = partial(self._recap.history, [symptom for group in during_exam for symptom in group])
-        late: list[Topic] = [*early, exam, *middle, sum_up] if draws.chance(0.12) else [*early, *middle, sum_up, exam]
-        if follow_up and draws.chance(0.35):
+        exam_first = draws.chance(0.12) and not any(self._grave(fact) for fact in self._to_ask)
+        late: list[Topic] = [*early, exam, *middle, sum_up] if exam_first else [*early, *middle, sum_up, exam]
+        swabbed = self._speech.swabbed(self._chart.studies)
+        if follow_up and draws.chance(0.35) and not swabbed:
             late.insert(draws.below(2) if early else 0, examination.results)
         else:
-            late.insert(len(late) - draws.below(2), examination.results)
+            late.insert(len(late) - (0 if swabbed else draws.below(2)), examination.results)
         return opening, [*late, self._assessment.assess, self._assessment.close]
 
     def _volunteered_apart(self) -> list[list[SymptomFact]]:

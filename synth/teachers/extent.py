@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from synth.records import Length
+from synth.records import Difficulty, Length
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,3 +27,5 @@ EXTENTS: Mapping[Length, Extent] = {
     "usual": Extent(asides=1.0, groups=(1, 2, 2, 3, 3, 3), wordy=0, talk=0.0),
     "long": Extent(asides=1.5, groups=(1, 1, 1, 2, 2), wordy=0, talk=1.0),
 }
+SLIPS: Mapping[Difficulty, float] = {"easy": 0.0, "usual": 1.0, "hard": 2.5}
+"""How much more often somebody corrects himself or interrupts."""

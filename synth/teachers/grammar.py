@@ -59,6 +59,8 @@ class Spoken(Record):
     """Words of a social history that says that somebody works in health care."""
     intimate: tuple[str, ...]
     """Fragments of a complaint of which nobody is asked to tell the story."""
+    swabs: frozenset[str]
+    """Studies of a swab that is taken at the visit."""
     habits: dict[str, tuple[str, ...]]
     """Subject of a social history → fragments of the terms that belong to it."""
 

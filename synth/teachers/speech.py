@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from synth.draws import Draws
 from synth.numerals import number_words
 from synth.packs import Measure, Pack
-from synth.records import LabFact, Medication, Number, PlanFact, VitalFact
+from synth.records import LabFact, Medication, Number, PlanFact, StudyFact, VitalFact
 from synth.teachers.grammar import Spoken
 
 _IN_WORDS = 0.1
@@ -33,6 +33,10 @@ class Speech:
         self._told = told
         self._called: dict[str, str] = {}
         """Drug → its name in this visit."""
+
+    def swabbed(self, studies: Sequence[StudyFact]) -> bool:
+        """Return whether a result is of a swab, which is there only once the patient has been examined."""
+        return any(study.name in self._spoken.swabs for study in studies)
 
     def number(self, value: Number) -> str:
         """Return a number as digits, or as words now and then where it is below 100; a sign is said as ``minus``."""

@@ -77,7 +77,7 @@ class Talk:
             return
         intimate = any(mark in self._chart.complaint.name for mark in self._spoken.intimate)
         told = _STORIES[2:] if self._visit == "follow-up" else _STORIES
-        stories = _STORIES[-1:] if self._passing or intimate else told
+        stories = () if self._passing else _STORIES[-1:] if intimate else told
         for rule in self._draws.shuffled(stories if self._lasting else _NEWS):
             if not (sent and rule == "story_told") and script.talks(0.75):
                 script.doctor(f"{rule}_ask")
@@ -135,15 +135,21 @@ class Talk:
             script.doctor("check_item")
             script.patient("check_item_answer")
             return
-        left = [rule for rule in rules if rule not in self._asked]
+        healthy = any(fact.icd10cm.startswith(_ROUTINE) for fact in self._chart.diagnoses)
+        left = [rule for rule in rules if rule not in self._asked and not (healthy and rule == "drug_why")]
         if not left:
             return
         rule = self._draws.pick(left)
         self._asked.add(rule)
         script.patient(rule)
-        script.doctor(f"{rule}_answer")
+        less = rule == "drug_why" and plan.action == "decrease"
+        script.doctor("drug_less_answer" if less else f"{rule}_answer", problem=self._problem(plan))
         if self._draws.chance(0.5):
             script.patient("why_clear")
+
+    def _problem(self, plan: PlanFact) -> str:
+        """Return what a step of the plan is for."""
+        return next(fact.name for fact in self._chart.diagnoses if fact.id == plan.problem)
 
     @property
     def promised(self) -> bool:

@@ -81,7 +81,7 @@ class Examination:
             values = dict(zip("xyz", [value for _, value in group], strict=False))
             said = script.phrase(("vitals_one", "vitals_two", "vitals_three")[len(group) - 1], **names, **values)
             script.say("doctor", said)
-            if script.optional(0.15):
+            if script.optional(0.15) and spoken:
                 script.patient("backchannel")
         if script.optional(0.15):
             script.patient("vitals_scale" if weighed and draws.chance(0.3) else "vitals_reaction")
