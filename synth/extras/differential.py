@@ -110,10 +110,11 @@ def candidates(
         if profile.name == truth.name or not fit or _had(profile, right, scenario):
             continue
         evidence = profiles.evidence(profile, facts)
-        if evidence.balance >= own.balance or (evidence.objective and not evidence.opposed):
+        if evidence.supports and evidence.balance >= own.balance:
             continue
         near = evidence.balance + 2 * _shared(profile, right) + (profile.chapter == right.chapter)
-        others.append((near + _NOISE * draws.point() - (_UNUSUAL if fit < 2 else 0), profile, evidence))
+        unlikely = fit < 2 or (evidence.objective and not evidence.opposed)  # as a second disease it would not surprise
+        others.append((near + _NOISE * draws.point() - (_UNUSUAL if unlikely else 0), profile, evidence))
     others.sort(key=lambda one: -one[0])
     taken = {right.category}
     found = [(right, own)]

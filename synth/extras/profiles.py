@@ -258,20 +258,24 @@ class Profiles:
     def _unreported(self, profile: Profile, facts: Sequence[Fact]) -> Iterator[Expected]:
         """Yield what a disease shows as a rule, and of which the case says nothing."""
         reported = {getattr(fact, "name", "") for fact in facts}
-        sides = words_of()["sides"]
         for name, (least, _) in sorted(profile.findings().items()):
-            told = name in reported or not sides.isdisjoint(_WORD.findall(name.lower()))
-            if least >= EXPECTED and not told and name not in self._common and not unremarkable(name):
+            plain = name in self._common or unremarkable(name)
+            if least >= EXPECTED and not plain and name not in reported and not _particular(name):
                 yield Expected(kind="finding", name=name)
         for _, presentation in profile.presentations[:1]:
             for name in presentation.symptoms:
                 chances = profile.symptom(name)
-                if name not in reported and chances is not None and chances[0] >= EXPECTED:
+                expected = chances is not None and chances[0] >= EXPECTED
+                if expected and name not in reported and not _particular(name):
                     yield Expected(kind="symptom", name=name)
             for name, results in presentation.studies.items():
-                told = name in reported or any(map(str.isdigit, name)) or not sides.isdisjoint(_WORD.findall(name.lower()))
-                if not told and sum(results.values()) >= EXPECTED:
+                if sum(results.values()) >= EXPECTED and name not in reported and not _particular(name):
                     yield Expected(kind="study", name=name)
+
+
+def _particular(name: str) -> bool:
+    """Return whether a name holds a side or a number: what a disease shows here, it may show otherwise elsewhere."""
+    return any(map(str.isdigit, name)) or not words_of()["sides"].isdisjoint(_WORD.findall(name.lower()))
 
 
 def unremarkable(finding: str) -> bool:

@@ -67,7 +67,9 @@ class Question:
 
     def facts(self, pack: Pack, scenario: Scenario, draws: Draws) -> Sequence[Fact]:
         """Return one question."""
-        made = {name: options for name, build in _BUILT.items() if len(options := build(pack, scenario, draws)) > 2}
+        built = {name: build(pack, scenario, draws) for name, build in _BUILT.items()}
+        made = {name: options for name, options in built.items() if len(options) > 2}
+        made = made or dict([max(built.items(), key=lambda one: len(one[1]))])
         topic = draws.weighted({name: topics()[name].weight for name in made}) or next(iter(made))
         known = topics()[topic]
         diagnosis = diagnosis_of(scenario)
@@ -105,7 +107,7 @@ def _diagnosis(pack: Pack, scenario: Scenario, draws: Draws) -> list[Option]:
 def _results(pack: Pack, scenario: Scenario, draws: Draws) -> list[Option]:  # noqa: ARG001  as the others
     labs = [fact for fact in scenario.facts if isinstance(fact, LabFact)]
     ranged = [lab for lab in labs if lab.low is not None or lab.high is not None]
-    if len(ranged) < _LABS or all(lab.interpretation == "normal" for lab in ranged):
+    if len(ranged) < _LABS:
         return []
     odd = [lab for lab in ranged if lab.interpretation != "normal"]
     plain = [lab for lab in ranged if lab.interpretation == "normal"]
@@ -141,15 +143,27 @@ def known_patient(pack: Pack, scenario: Scenario, *, condition: bool) -> Patient
 
 
 def ruled_out(pack: Pack, drug: str, patient: Patient) -> str | None:
-    """Return why a patient must not have a drug: an allergy, or a contraindication of its label; None where only
+    """Return what of a patient rules a drug out, by an allergy or a contraindication of its label; None where only
     something else, or nothing, is said against it."""
+    reasons = [*objections(pack, drug, patient)]
     known = pack.drugs[drug]
-    for reason in objections(pack, drug, patient):
-        if reason.startswith(f"{drug} despite an allergy"):
-            return reason.removeprefix(f"{drug} despite ")
-        why = reason.removeprefix(f"{drug}: ")
-        if why != reason and any(entry.why == why for entry in known.contraindications):
-            return why
+    for name in sorted(patient.problems & pack.history.keys()):
+        if not {drug, *known.classes}.isdisjoint(pack.history[name].allergens):
+            return name
+    for entry in known.contraindications:
+        if f"{drug}: {entry.why}" not in reasons or entry.sex is not None:
+            continue
+        problems = sorted(patient.problems & {*entry.problems} & pack.history.keys())
+        drugs = sorted(name for name in patient.drugs if not {name, *pack.drugs[name].classes}.isdisjoint(entry.drugs))
+        values = [
+            f"{name} of {patient.values[name][0]} {(pack.labs.get(name) or pack.vitals[name]).unit}".rstrip()
+            for name, bound in entry.values.items()
+            if name in patient.values and bound.crossed(patient.values[name][0])
+        ]
+        pregnant = sorted(name for name in patient.problems & pack.history.keys() if pack.history[name].pregnant)
+        found = [*problems, *(f"current {name}" for name in drugs), *values, *(pregnant if entry.pregnancy else ())]
+        if found or entry.under is not None or entry.over is not None:
+            return " and ".join([*found, *(["the age"] if entry.under is not None or entry.over is not None else [])])
     return None
 
 
@@ -204,7 +218,7 @@ def _first_drug(pack: Pack, scenario: Scenario, draws: Draws) -> list[Option]:
     if len(started) != 1 or len(others) < _OPTIONS[0] - 1:
         return []
     guideline = pack.citations[scenario.sources[0]]
-    why = f"{guideline.title} ({guideline.publisher}, {guideline.year})"
+    why = f"{guideline.publisher}, {guideline.year}"
     count = _OPTIONS[0] - 1 + draws.below(2)
     return [
         Option(letter="", text=started[0], right=True, why=why),
