@@ -65,7 +65,7 @@ def names_disease(presentation: Presentation) -> bool:
     letter, number = diagnosis.icd10cm[0], diagnosis.icd10cm[1:3]
     symptom = letter == "R" and number < "70"
     return presentation.visit == "new" and not (
-        symptom or letter.lower() in words_of()["not_diseases"] or diagnosis.name.startswith("suspected")
+        symptom or letter in words_of()["not_diseases"] or diagnosis.name.startswith("suspected")
     )
 
 

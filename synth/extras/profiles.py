@@ -35,7 +35,6 @@ _RARE = 0.25
 """Largest share of the pack's diseases that show a finding which counts as one of some of them."""
 _WEIGHTS = {"study": 4.0, "lab": 2.0, "vital": 2.0, "finding": 1.5, "symptom": 1.0, "complaint": 1.0}
 """How much a fact that fits counts where candidates are ranked; results before findings, findings before symptoms."""
-_LITTLE = 0.5
 _WORD = re.compile(r"[a-z0-9]+")
 
 
@@ -184,7 +183,7 @@ class Profiles:
                 continue  # it is among the symptoms, too
             fits, against = self._weighed(profile, fact, patient)
             if fits:
-                supports.append((self._weight(fact), fact.id))
+                supports.append((_WEIGHTS[fact.kind], fact.id))
             if against is not None:
                 expects.append(against)
         against_it = sum(_WEIGHTS[one.kind] for one in expects)
@@ -196,13 +195,6 @@ class Profiles:
             sum(weight for weight, _ in supports) - against_it,
             any(weight >= _WEIGHTS["lab"] for weight, _ in supports),
         )
-
-    @staticmethod
-    def _weight(fact: Fact) -> float:
-        """Return how much a fact counts; a result that shows nothing supports what leaves nothing to be seen, little."""
-        if isinstance(fact, StudyFact) and unremarkable(fact.result):
-            return _LITTLE
-        return _WEIGHTS.get(fact.kind, 0.0)
 
     def _weighed(self, profile: Profile, fact: Fact, patient: PatientFact) -> tuple[bool, Expected | None]:
         """Return whether a fact belongs to a disease, and what the disease would have shown in its place."""
@@ -224,7 +216,7 @@ class Profiles:
             case StudyFact():
                 results = profile.results(fact.name)
                 if not results or results.get(fact.result, 0.0) >= BELONGS / 2:
-                    return bool(results), None
+                    return bool(results) and not unremarkable(fact.result), None
                 return False, Expected(kind="study", name=fact.name, fact=fact.id)
             case LabFact():
                 return self._lab(profile, fact, patient)

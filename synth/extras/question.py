@@ -163,7 +163,7 @@ def ruled_out(pack: Pack, drug: str, patient: Patient) -> str | None:
         pregnant = sorted(name for name in patient.problems & pack.history.keys() if pack.history[name].pregnant)
         found = [*problems, *(f"current {name}" for name in drugs), *values, *(pregnant if entry.pregnancy else ())]
         if found or entry.under is not None or entry.over is not None:
-            return " and ".join([*found, *(["the age"] if entry.under is not None or entry.over is not None else [])])
+            return " and ".join([*found, *(["the patient's age"] if entry.under is not None or entry.over is not None else [])])
     return None
 
 

@@ -163,7 +163,7 @@ def _claim(fact: Fact) -> str:
         case FindingFact():
             return f"{fact.name} on examination"
         case SymptomFact():
-            return f"{fact.name} is present" if fact.present else f"{fact.name} is absent"
+            return f"reports {fact.name}" if fact.present else f"denies {fact.name}"
         case _:
             return ""
 
@@ -181,15 +181,15 @@ def _related(draft: _Draft) -> Made:
 
 
 def _other(draft: _Draft, *, related: bool) -> Made:
-    """Name another disease: a related one shares something with the case, or is of the same organ system by its code;
-    to any other nothing in the case points."""
+    """Name another disease: a related one shares several findings with the case, or is of the same organ system by its
+    code; a wrong one is neither, and nothing in the case points to it."""
     truth = diagnosis_of(draft.scenario)
     organs = words_of()["organs"]
-    names = [
-        profile.name
-        for profile, evidence in candidates_beside(draft.pack, draft.scenario)
-        if (bool(evidence.supports) or (profile.chapter == truth.icd10cm[0] and profile.chapter in organs)) == related
-    ]
+    names = []
+    for profile, evidence in candidates_beside(draft.pack, draft.scenario):
+        near = profile.chapter == truth.icd10cm[0] and profile.chapter in organs
+        if (near or len(evidence.supports) > 1) if related else not (near or evidence.supports):
+            names.append(profile.name)
     if not names:
         return None
     draft.diagnosis = draft.draws.pick(names)
@@ -239,8 +239,8 @@ def _contradicted(draft: _Draft) -> Made:
         return None
     fact = draft.draws.pick(options)
     if isinstance(fact, SymptomFact):
-        said = f"{fact.name} is {'absent' if fact.present else 'present'}"
-        truth = f"{fact.name} is {'reported' if fact.present else 'denied'}"
+        said, truth = f"denies {fact.name}", f"reports {fact.name}"
+        said, truth = (said, truth) if fact.present else (truth, said)
     else:
         said, truth = f"{fact.name} is normal", f"{fact.name} is {fact.interpretation}"
     draft.claims[fact.id] = said
@@ -258,7 +258,7 @@ def _invented(draft: _Draft) -> Made:
     ]
     if not names:
         return None
-    said = f"{draft.draws.pick(names)} is present"
+    said = f"reports {draft.draws.pick(names)}"
     draft.claims["invented"] = said
     return said, ""
 
