@@ -34,8 +34,8 @@ def parse_letters(text: str, options: str = OPTIONS) -> str | None:
     """Return the option letters that an answer names, sorted, such as ``"BD"``; None where it names none for sure.
 
     Understood are ``D``, ``BD``, ``b, d``, ``Answer: B and D``, ``ABCFG H``, ``(D)``, ``B. Glaucoma`` (one line an
-    option), and ``答案：B、D``; after an explanation the last ``answer: …`` counts. Not understood are prose, ``B or D``, letters outside
-    ``options``, and a run that names a letter twice.
+    option), and ``答案：B、D``; after an explanation the last ``answer: …`` counts. Not understood are prose,
+    ``B or D``, letters outside ``options``, and a run that names a letter twice.
     """
     if is_empty(text):
         return None

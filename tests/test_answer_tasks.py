@@ -222,7 +222,9 @@ def test_the_right_options_of_a_question_are_true_and_the_others_are_not(special
                 told = known_patient(pack, one, condition=False)
                 assert (ruled_out(pack, option.text, told) is not None) == option.right
             if question.topic == "first drug":
-                started = {f.medication.name for f in one.facts if f.kind == "plan" and f.action == "start" and f.medication}
+                started = {
+                    f.medication.name for f in one.facts if f.kind == "plan" and f.action == "start" and f.medication
+                }
                 assert (option.text in started) == option.right
     assert seen <= topics().keys()
     assert {"diagnosis", "contraindicated", "first drug"} <= seen
@@ -322,7 +324,15 @@ def test_contracts_can_be_decoded_and_prompts_rendered(name: str) -> None:
     assert str(patient.age) in one.source.text
     for reason in ("too_short", "wrong_answer", "missing_fact", "invented_value", "not_json", "identifier_found"):
         failed = Rejection(
-            **{"id": "1", "index": 0, "stage": "x", "reason": reason, "part": "target", "detail": "this", "attempts": 1},
+            **{
+                "id": "1",
+                "index": 0,
+                "stage": "x",
+                "reason": reason,
+                "part": "target",
+                "detail": "this",
+                "attempts": 1,
+            },
             usage=one.usage,
             sha256=None,
         )

@@ -179,6 +179,9 @@ def test_a_chinese_answer_that_is_none_of_the_options_is_one_line(tmp_path: Path
 
 def test_the_ophthalmology_file_may_hold_chinese_questions(tmp_path: Path) -> None:
     file = tmp_path / "Ophthalmology.csv"
-    file.write_text('No,Topic,Type,Question,GT\n1,青光眼,X型题,"哪些药物可降低眼压？\nA．噻吗洛尔\nB．阿托品\nC．多佐胺",A、C\n', "utf-8-sig")
+    file.write_text(
+        'No,Topic,Type,Question,GT\n1,青光眼,X型题,"哪些药物可降低眼压？\nA．噻吗洛尔\nB．阿托品\nC．多佐胺",A、C\n',
+        "utf-8-sig",
+    )
     items = Ophthalmology().load(file, "test")
     assert [(item.id, item.reference) for item in items] == [("1", "AC")]

@@ -57,7 +57,9 @@ class CmbExam(QuestionsBrought):
             if letters is None:
                 raise BrokenRow(f"its answer {answer!r} names none of its options {', '.join(shown)}")
             kind = row["question_type"]
-            asked = f"({kind}) {text_of(row, 'question')}" if isinstance(kind, str) and kind else text_of(row, "question")
+            asked = (
+                f"({kind}) {text_of(row, 'question')}" if isinstance(kind, str) and kind else text_of(row, "question")
+            )
             yield BenchmarkItem(
                 id=f"{split}-{number}",
                 source=question_text(asked, shown),

@@ -63,7 +63,7 @@ def names_disease(presentation: Presentation) -> bool:
     state after treatment or an examination, nor what is only suspected."""
     diagnosis = presentation.diagnosis
     letter, number = diagnosis.icd10cm[0], diagnosis.icd10cm[1:3]
-    symptom = letter == "R" and number < "70"
+    symptom = (letter == "R" and number < "70") or diagnosis.icd10cm.startswith(tuple(words_of()["symptom_codes"]))
     return presentation.visit == "new" and not (
         symptom or letter in words_of()["not_diseases"] or diagnosis.name.startswith("suspected")
     )
@@ -93,9 +93,7 @@ def profiles_of(pack: Pack) -> Profiles:
     return known[1]
 
 
-def candidates(
-    pack: Pack, scenario: Scenario, draws: Draws, most: int = _OTHERS[1]
-) -> list[tuple[Profile, Evidence]]:
+def candidates(pack: Pack, scenario: Scenario, draws: Draws, most: int = _OTHERS[1]) -> list[tuple[Profile, Evidence]]:
     """Return the true diagnosis and up to so many others, the nearest ones first: each of another ICD-10-CM category,
     none that the patient may have besides, none that the facts speak for as much as for the true one."""
     profiles = profiles_of(pack)

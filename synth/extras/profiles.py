@@ -48,7 +48,9 @@ def words_of() -> dict[str, frozenset[str]]:
 def content(text: str) -> frozenset[str]:
     """Return the words of a name that say what it is, sides and degrees left out, without their plural."""
     kept = (word for word in _WORD.findall(text.lower()) if word not in words_of()["degrees"])
-    return frozenset(word[:-1] if len(word) > 3 and word.endswith("s") and word[-2] not in "siu" else word for word in kept)
+    return frozenset(
+        word[:-1] if len(word) > 3 and word.endswith("s") and word[-2] not in "siu" else word for word in kept
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +114,9 @@ class Profile:
 
     def symptom(self, name: str) -> tuple[float, float] | None:
         """Return the least and the largest chance of a symptom; None where not all presentations know of it."""
-        chances = [p.symptoms.get(name, float(any(c.name == name for c in p.complaints))) for _, p in self.presentations]
+        chances = [
+            p.symptoms.get(name, float(any(c.name == name for c in p.complaints))) for _, p in self.presentations
+        ]
         known = [name in p.symptoms or any(c.name == name for c in p.complaints) for _, p in self.presentations]
         return (min(chances) if all(known) else 0.0, max(chances)) if any(known) else None
 
@@ -131,7 +135,9 @@ class Profile:
             for _, presentation in self.presentations
         ]
         names = {name for one in each for name in one}
-        return {name: (min(one.get(name, 0.0) for one in each), max(one.get(name, 0.0) for one in each)) for name in names}
+        return {
+            name: (min(one.get(name, 0.0) for one in each), max(one.get(name, 0.0) for one in each)) for name in names
+        }
 
     def levels(self, name: str, lab: Lab, patient: PatientFact) -> set[Interpretation | None]:
         """Return where a result lies against its reference range; None among them where that is open."""
@@ -216,7 +222,7 @@ class Profiles:
             case StudyFact():
                 results = profile.results(fact.name)
                 if not results or results.get(fact.result, 0.0) >= BELONGS / 2:
-                    return bool(results) and not unremarkable(fact.result), None
+                    return bool(results) and not shows_nothing(fact.result), None
                 return False, Expected(kind="study", name=fact.name, fact=fact.id)
             case LabFact():
                 return self._lab(profile, fact, patient)
@@ -268,6 +274,12 @@ class Profiles:
 def _particular(name: str) -> bool:
     """Return whether a name holds a side or a number: what a disease shows here, it may show otherwise elsewhere."""
     return any(map(str.isdigit, name)) or not words_of()["sides"].isdisjoint(_WORD.findall(name.lower()))
+
+
+def shows_nothing(result: str) -> bool:
+    """Return whether the result of a study is that nothing was found: it begins so, such as ``normal``, ``no stones``;
+    what follows other findings (``nodule of 14 mm, no enlarged lymph nodes``) does not make one."""
+    return next(iter(_WORD.findall(result.lower())), "") in words_of()["unremarkable"]
 
 
 def unremarkable(finding: str) -> bool:

@@ -1,4 +1,4 @@
-"""Questions on a case: options of which those that are right follow from its facts, and those that are wrong do, too."""
+"""Questions on a case: which options are right and which are wrong follows from its facts."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from string import Template, ascii_uppercase
 from synth.assets import load_yaml
 from synth.draws import Draws
 from synth.extras.differential import DIFFERENTIAL, candidates, diagnosis_of
+from synth.extras.profiles import words_of
 from synth.packs import Pack
 from synth.packs.model import Presentation
 from synth.packs.safety import Patient, objections
@@ -163,7 +164,9 @@ def ruled_out(pack: Pack, drug: str, patient: Patient) -> str | None:
         pregnant = sorted(name for name in patient.problems & pack.history.keys() if pack.history[name].pregnant)
         found = [*problems, *(f"current {name}" for name in drugs), *values, *(pregnant if entry.pregnancy else ())]
         if found or entry.under is not None or entry.over is not None:
-            return " and ".join([*found, *(["the patient's age"] if entry.under is not None or entry.over is not None else [])])
+            return " and ".join(
+                [*found, *(["the patient's age"] if entry.under is not None or entry.over is not None else [])]
+            )
     return None
 
 
@@ -191,10 +194,12 @@ def _contraindicated(pack: Pack, scenario: Scenario, draws: Draws) -> list[Optio
 
 
 def unrelated_drugs(pack: Pack, scenario: Scenario) -> list[str]:
-    """Return drugs that are given for diseases of other organ systems alone (another letter of ICD-10-CM), which the
-    patient does not take, and of which none shares a class with a drug of this disease."""
+    """Return drugs that are given for diseases of other organ systems alone (another letter of ICD-10-CM that stands
+    for one, so that none is for an infection, which may be of any), which the patient does not take, and of which none
+    shares a class with a drug of this disease."""
     letter = diagnosis_of(scenario).icd10cm[0]
     own: set[str] = {f.medication.name for f in scenario.facts if isinstance(f, MedicationFact)}
+    own.update(words_of()["broad_drugs"] & pack.drugs.keys())
     own.update(f.medication.name for f in scenario.facts if isinstance(f, PlanFact) and f.medication is not None)
     elsewhere: set[str] = set()
     for name, condition in pack.conditions.items():
@@ -202,7 +207,8 @@ def unrelated_drugs(pack: Pack, scenario: Scenario) -> list[str]:
             used = {item.drug for item in presentation.plan if item.drug}
             used.update(choice.drug for item in presentation.plan for choice in item.otherwise)
             used.update(drug for group in presentation.medications for drug in group)
-            alike = name == scenario.condition or presentation.diagnosis.icd10cm[0] == letter
+            other = presentation.diagnosis.icd10cm[0]
+            alike = name == scenario.condition or other == letter or other not in words_of()["organs"]
             (own if alike else elsewhere).update(used)
     classes = {one for drug in own for one in pack.drugs[drug].classes}
     return sorted(d for d in elsewhere - own if classes.isdisjoint(pack.drugs[d].classes))

@@ -11,7 +11,7 @@ from typing import Literal
 from synth.assets import load_yaml
 from synth.draws import Draws
 from synth.extras.differential import candidates_beside, diagnosis_of, names_disease
-from synth.extras.profiles import content, unremarkable, words_of
+from synth.extras.profiles import content, shows_nothing, unremarkable, words_of
 from synth.extras.question import known_patient, ruled_out, unrelated_drugs
 from synth.packs import Pack
 from synth.packs.model import Presentation
@@ -150,7 +150,7 @@ def _key_facts(scenario: Scenario) -> list[Fact]:
     findings = [f for f in scenario.facts if isinstance(f, FindingFact) and not unremarkable(f.name)]
     symptoms = [f for f in scenario.facts if isinstance(f, SymptomFact) and f.present]
     absent = [f for f in scenario.facts if isinstance(f, SymptomFact) and not f.present]
-    telling: list[Fact] = [f for f in studies if not unremarkable(f.result)]
+    telling: list[Fact] = [f for f in studies if not shows_nothing(f.result)]
     return [*telling, *labs, *findings, *symptoms, *absent]
 
 

@@ -28,7 +28,7 @@ def _said(text: str, view: View) -> bool:
     words = {word for word in tokenize(text) if word[0].isalnum()}
     tokens = view.reading.tokens
     start = 0
-    for i in [*(i for i, token in enumerate(tokens) if token == "\n"), len(tokens)]:
+    for i in [*(i for i, word in enumerate(tokens) if word == "\n"), len(tokens)]:
         if len(words & set(tokens[start:i])) >= ENOUGH * len(words):
             return True
         start = i + 1
