@@ -11,11 +11,15 @@ _EMPTY = frozenset({"", "nan", "none", "null", "n/a", "na", "-"})
 """Cells that hold nothing, as spreadsheets and pandas write them."""
 _MARKUP = re.compile(r"[*_`\"'“”‘’#\\{}<>|$]+")
 _CUE = re.compile(
-    r"\b(?:answers?|choices?|options?|correct)\s*(?:\((?:s|es)\)\s*)?(?:is|are|:|=)+[\s:=]*", re.IGNORECASE
+    r"\b(?:answers?|choices?|options?|correct)\s*(?:\((?:s|es)\)\s*)?(?:is|are|:|=)+[\s:=]*"
+    r"|(?:正确)?(?:答案|选项)\s*(?:应该?)?(?:是|为|选)?[\s:=]*|(?:本题|因此|所以|应|故|答)应?选[\s:=]*",
+    re.IGNORECASE,
 )
+"""Words before an answer, also of Chinese examinations: ``答案：ABD``, ``故选D``."""
 _LETTER_RUN = re.compile(r"[A-Za-z]+")
-_SEPARATORS = re.compile(r"[\s,;/&+()\[\].:]+")
-_OPTION_LINE = re.compile(r"[-•\s]*[(\[]?([A-Z])(?:[)\]][.:]?|[.:])\s+\S.*")
+_SEPARATORS = re.compile(r"[\s,;/&+()\[\].:、。和与及]+")
+_OPTION_LINE = re.compile(r"[-•\s]*[(\[]?([A-Z])(?:[)\]][.:]?|[.:、])(?:\s+\S|[^\x00-\x7f]).*")
+"""An option with its letter; before a Chinese text no space stands."""
 _SCORE_CUE = re.compile(r"\b(?:score|rating|grade)\b\s*(?:is|of|:|=)+[\s:=]*", re.IGNORECASE)
 _SCORE = re.compile(r"[\s(\[]*([+-]?\d+(?:[.,]\d+)?)(?:\s*(?:/|out\s+of|of)\s*(\d+)(?:\.0)?)?[\s)\].,]*", re.IGNORECASE)
 _NOT_WORD = re.compile(r"[^\w\s-]")
@@ -29,9 +33,9 @@ def is_empty(text: str) -> bool:
 def parse_letters(text: str, options: str = OPTIONS) -> str | None:
     """Return the option letters that an answer names, sorted, such as ``"BD"``; None where it names none for sure.
 
-    Understood are ``D``, ``BD``, ``b, d``, ``Answer: B and D``, ``ABCFG H``, ``(D)`` and ``B. Glaucoma`` (one line an
-    option); after an explanation the last ``answer: …`` counts. Not understood are prose, ``B or D``, letters outside
-    ``options``, and a run that names a letter twice.
+    Understood are ``D``, ``BD``, ``b, d``, ``Answer: B and D``, ``ABCFG H``, ``(D)``, ``B. Glaucoma`` (one line an
+    option), and ``答案：B、D``; after an explanation the last ``answer: …`` counts. Not understood are prose,
+    ``B or D``, letters outside ``options``, and a run that names a letter twice.
     """
     if is_empty(text):
         return None

@@ -23,6 +23,7 @@ BENCHMARKS: Mapping[str, str] = {
     "medqa": "distill.benchmarks.medqa:MedQa",
     "medmcqa": "distill.benchmarks.medmcqa:MedMcqa",
     "pubmedqa": "distill.benchmarks.pubmedqa:PubMedQa",
+    "cmb": "distill.benchmarks.cmb:CmbExam",
 }
 METRICS: Mapping[str, str] = {
     "rouge": "distill.metrics.rouge:Rouge",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import JsonValue
 
 from synth.catalog import Answer
-from synth.records import DiagnosisFact, Scenario
+from synth.records import AnswerFact, DiagnosisFact, QuestionFact, Scenario
 
 
 def right_answer(answer: Answer, scenario: Scenario) -> JsonValue:
@@ -13,6 +13,10 @@ def right_answer(answer: Answer, scenario: Scenario) -> JsonValue:
     for fact in scenario.facts:
         if isinstance(fact, DiagnosisFact) and answer.kind == "diagnosis":
             return fact.name
+        if isinstance(fact, QuestionFact) and answer.kind == "letters":
+            return [*fact.letters]
+        if isinstance(fact, AnswerFact) and answer.kind == "score":
+            return fact.score
     raise ValueError(f"{scenario.id} has no fact to take {answer.kind} from")
 
 

@@ -44,6 +44,9 @@ FactKind = Literal[
     "study",
     "diagnosis",
     "plan",
+    "differential",
+    "question",
+    "answer",
 ]
 InventedKind = Literal["medication", "dose", "value", "diagnosis", "negation", "laterality"]
 _Types = TypeVar("_Types", dict[str, float], tuple[str, ...])

@@ -159,6 +159,90 @@ class PlanFact(FactBase):
     """The new regimen where the action starts, stops, raises, lowers or continues a drug."""
 
 
+Level = Literal["present", "low", "normal", "high"]
+
+
+class Expected(Record):
+    """What a disease shows as a rule, after the pack, and this patient does not."""
+
+    kind: Literal["symptom", "finding", "lab", "vital", "study"]
+    name: str
+    level: Level = "present"
+    """Where a value would lie."""
+    fact: str | None = Field(default=None, exclude_if=none)
+    """Id of the fact that stands in its place; None where the case says nothing of it."""
+
+
+class DifferentialFact(FactBase):
+    """A disease that is weighed; one in a scenario is the right one, and the patient has none of the others."""
+
+    kind: Literal["differential"] = "differential"
+    name: str
+    icd10cm: str
+    right: bool
+    supports: tuple[str, ...] = ()
+    """Ids of the facts that belong to it, those that weigh the most first."""
+    expects: tuple[Expected, ...] = ()
+    """What of it is not there."""
+
+
+class Option(Record):
+    """One answer that may be chosen."""
+
+    letter: str
+    text: str
+    right: bool
+    why: str = Field(default="", exclude_if=lambda why: not why)
+    """What makes it right where no fact alone does, such as what a drug's label says."""
+    supports: tuple[str, ...] = ()
+    """Ids of the facts that it rests on."""
+    expects: tuple[Expected, ...] = ()
+    """Of a disease: what of it is not there."""
+
+
+class QuestionFact(FactBase):
+    """A question on the case, with one or several right options."""
+
+    kind: Literal["question"] = "question"
+    topic: str
+    stem: str
+    several: bool
+    """Whether it says that several options may be right."""
+    options: tuple[Option, ...]
+
+    @property
+    def letters(self) -> list[str]:
+        """Return the letters of the right options, in order."""
+        return [option.letter for option in self.options if option.right]
+
+
+class PlantedError(Record):
+    """One error of an answer, of known severity."""
+
+    kind: str
+    """As in ``severity.yaml``."""
+    severity: Literal["minor", "moderate", "major"]
+    cost: float
+    """Points that it takes."""
+    said: str
+    """What the answer says, or leaves out."""
+    truth: str
+    """What it should have said."""
+
+
+class AnswerFact(FactBase):
+    """An answer to be judged, and what is wrong with it."""
+
+    kind: Literal["answer"] = "answer"
+    diagnosis: str
+    claims: tuple[str, ...]
+    """What it says of the case."""
+    recommendation: str
+    errors: tuple[PlantedError, ...]
+    score: float
+    """1 to 5, in half points."""
+
+
 Fact = Annotated[
     PatientFact
     | ComplaintFact
@@ -170,7 +254,10 @@ Fact = Annotated[
     | LabFact
     | StudyFact
     | DiagnosisFact
-    | PlanFact,
+    | PlanFact
+    | DifferentialFact
+    | QuestionFact
+    | AnswerFact,
     Field(discriminator="kind"),
 ]
 KINDS: tuple[str, ...] = tuple(str(one.model_fields["kind"].default) for one in get_args(get_args(Fact)[0]))

@@ -8,8 +8,11 @@ from pydantic import Field, JsonValue
 
 from synth.facts import ADULT as ADULT
 from synth.facts import KINDS as KINDS
+from synth.facts import AnswerFact as AnswerFact
 from synth.facts import ComplaintFact as ComplaintFact
 from synth.facts import DiagnosisFact as DiagnosisFact
+from synth.facts import DifferentialFact as DifferentialFact
+from synth.facts import Expected as Expected
 from synth.facts import Fact as Fact
 from synth.facts import FactBase as FactBase
 from synth.facts import FindingFact as FindingFact
@@ -19,9 +22,12 @@ from synth.facts import LabFact as LabFact
 from synth.facts import Medication as Medication
 from synth.facts import MedicationFact as MedicationFact
 from synth.facts import Number as Number
+from synth.facts import Option as Option
 from synth.facts import PatientFact as PatientFact
 from synth.facts import PlanAction as PlanAction
 from synth.facts import PlanFact as PlanFact
+from synth.facts import PlantedError as PlantedError
+from synth.facts import QuestionFact as QuestionFact
 from synth.facts import Sex as Sex
 from synth.facts import StudyFact as StudyFact
 from synth.facts import SymptomFact as SymptomFact

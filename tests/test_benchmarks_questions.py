@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from distill.benchmarks.cmb import CmbExam
 from distill.benchmarks.medmcqa import MedMcqa
 from distill.benchmarks.medqa import MedQa
+from distill.benchmarks.ophthalmology import Ophthalmology
 from distill.benchmarks.questions import QuestionsBrought
 from synth.errors import UserError
 
@@ -142,3 +144,44 @@ def test_other_encodings_are_one_line(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="not UTF-8 at byte 15") as caught:
         MedMcqa().load(tmp_path, "dev")
     one_line(caught)
+
+
+CMB: list[dict[str, object]] = [
+    {
+        **{"exam_type": "医师考试", "exam_class": "执业医师", "exam_subject": "临床执业医师"},
+        **{"question": "患者，女性，45岁，眼痛伴视力下降2天，最可能的诊断是", "question_type": "单项选择题"},
+        **{"answer": "D", "option": {"A": "白内障", "B": "结膜炎", "C": "干眼症", "D": "急性闭角型青光眼", "E": ""}},
+    },
+    {
+        **{"question": "下列哪些药物可降低眼压", "question_type": "多项选择题", "answer": "ABE"},
+        "option": {"A": "噻吗洛尔", "B": "拉坦前列素", "C": "阿托品", "D": "泼尼松龙", "E": "多佐胺"},
+    },
+]
+
+
+def test_chinese_questions_with_one_and_with_several_right_options(tmp_path: Path) -> None:
+    (tmp_path / "CMB-val-merge.json").write_text(json.dumps(CMB, ensure_ascii=False), "utf-8")
+    items = CmbExam().load(tmp_path, "val")
+    assert [(item.id, item.reference) for item in items] == [("val-1", "D"), ("val-2", "ABE")]
+    assert items[0].source.endswith("\n\nA. 白内障\nB. 结膜炎\nC. 干眼症\nD. 急性闭角型青光眼")
+    assert items[1].source.startswith("(多项选择题) 下列哪些药物可降低眼压\n\nA. 噻吗洛尔\n")
+    assert items[1].groups == {"question_type": "多项选择题"}
+
+
+@pytest.mark.parametrize(("answer", "said"), [("BF", "names none of its options"), ("", "is no text")])
+def test_a_chinese_answer_that_is_none_of_the_options_is_one_line(tmp_path: Path, answer: str, said: str) -> None:
+    file = tmp_path / "CMB-val-merge.json"
+    file.write_text(json.dumps([{**CMB[1], "answer": answer}], ensure_ascii=False), "utf-8")
+    with pytest.raises(UserError, match=said) as error:
+        CmbExam().load(file, "val")
+    assert "question 1" in one_line(error)
+
+
+def test_the_ophthalmology_file_may_hold_chinese_questions(tmp_path: Path) -> None:
+    file = tmp_path / "Ophthalmology.csv"
+    file.write_text(
+        'No,Topic,Type,Question,GT\n1,青光眼,X型题,"哪些药物可降低眼压？\nA．噻吗洛尔\nB．阿托品\nC．多佐胺",A、C\n',
+        "utf-8-sig",
+    )
+    items = Ophthalmology().load(file, "test")
+    assert [(item.id, item.reference) for item in items] == [("1", "AC")]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from pydantic import JsonValue
 
 from synth.answers import right_answer, same_answer
@@ -28,12 +30,21 @@ class AnswerCheck:
             detail = f"{self._answer.key} is {_told(given)}, and {_told(right)} is right"
             return reject(encounter, self.name, "wrong_answer", detail, part="target")
         for key, (least, most) in self._answer.words.items():
-            count = len(str(encounter.target.get(key, "")).split())
+            count = sum(len(text.split()) for text in _texts(encounter.target.get(key)))
             if not least <= count <= most:
                 reason = "too_short" if count < least else "too_long"
                 detail = f"{key} has {count} words; {least} to {most} are asked for"
                 return reject(encounter, self.name, reason, detail, part="target")
         return encounter
+
+
+def _texts(value: JsonValue) -> Iterator[str]:
+    """Yield the texts of a value, however deep they stand."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list | dict):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from _texts(inner)
 
 
 def _told(value: JsonValue) -> str:

@@ -16,7 +16,11 @@ from synth.packs import Pack
 from synth.packs.model import Presentation
 from synth.records import Scenario
 
-EXTRAS: Mapping[str, str] = {}
+EXTRAS: Mapping[str, str] = {
+    "differential": "synth.extras.differential:DIFFERENTIAL",
+    "question": "synth.extras.question:QUESTION",
+    "answer under test": "synth.extras.under_test:UNDER_TEST",
+}
 
 
 class Extra(Protocol):
@@ -50,7 +54,9 @@ def restricted(pack: Pack, extras: Sequence[str]) -> Pack:
             if all(extra.usable(presentation) for extra in known)
         }
         if kept:
-            conditions[name] = condition.model_copy(update={"presentations": kept})
+            sexes = {presentation.sex for presentation in kept.values()}
+            female = condition.female if len(sexes) > 1 or None in sexes else float("female" in sexes)
+            conditions[name] = condition.model_copy(update={"presentations": kept, "female": female})
     if not conditions:
         raise UserError(f"{pack.specialty} has nothing to sample {' and '.join(extras)} from; take another specialty")
     return pack.model_copy(update={"conditions": conditions})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
+from synth.checks.faithfulness.exams import asked
 from synth.checks.faithfulness.findings import Reached
 from synth.checks.faithfulness.language import language
 from synth.checks.faithfulness.lexicon import ConceptKind
@@ -14,8 +15,10 @@ from synth.checks.faithfulness.tokens import tokenize
 from synth.checks.faithfulness.units import BARE, Quantity, Unit, dose_bases, rates, unit_at
 from synth.checks.faithfulness.view import View, term
 from synth.records import (
+    AnswerFact,
     ComplaintFact,
     DiagnosisFact,
+    DifferentialFact,
     Fact,
     FindingFact,
     HistoryFact,
@@ -24,6 +27,7 @@ from synth.records import (
     MedicationFact,
     PatientFact,
     PlanFact,
+    QuestionFact,
     StudyFact,
     SymptomFact,
     VitalFact,
@@ -59,6 +63,10 @@ def reached(fact: Fact, view: View) -> Reached:
             return _diagnosis(fact, view)
         case PlanFact():
             return _plan(fact, view)
+        case DifferentialFact():
+            return _phrase(view, "diagnosis", ("diagnosis", "condition", "history"), fact.name)
+        case QuestionFact() | AnswerFact():
+            return asked(fact, view)
 
 
 @lru_cache(maxsize=1024)
@@ -86,7 +94,11 @@ def told(fact: Fact) -> str:
             return f"{fact.name} ({fact.icd10cm}), {fact.status}"
         case PlanFact():
             return fact.text
-        case HistoryFact() | FindingFact():
+        case QuestionFact():
+            return fact.stem
+        case AnswerFact():
+            return fact.diagnosis
+        case HistoryFact() | FindingFact() | DifferentialFact():
             return fact.name
 
 

@@ -1,0 +1,166 @@
+"""The differential: the true diagnosis and others that this patient could be thought to have, and has not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from synth.draws import Draws
+from synth.extras.profiles import Evidence, Profile, Profiles, content, words_of
+from synth.packs import Pack, load_pack, pack_names
+from synth.packs.model import Presentation
+from synth.records import (
+    DiagnosisFact,
+    DifferentialFact,
+    Fact,
+    HistoryFact,
+    MedicationFact,
+    PatientFact,
+    Scenario,
+)
+
+_OTHERS = (3, 5)
+"""Others beside the true diagnosis: the least where the pack has them, and the most."""
+_NOISE = 1.5
+"""Points by which chance may move a candidate up, so that a disease is not always weighed against the same ones."""
+_UNUSUAL = 100.0
+"""Points that put those whom the patient's age makes unlikely behind all others."""
+_KEPT: dict[int, tuple[Pack, Profiles]] = {}
+
+
+class Differential:
+    """Samples the facts of a differential diagnosis."""
+
+    def usable(self, presentation: Presentation) -> bool:
+        """Return whether a presentation is of a disease that is new, and that nothing but its diagnosis names."""
+        return names_disease(presentation) and not given_away(presentation)
+
+    def facts(self, pack: Pack, scenario: Scenario, draws: Draws) -> Sequence[Fact]:
+        """Return the true diagnosis among others, in a random order."""
+        chosen = draws.shuffled(candidates(pack, scenario, draws))
+        return [
+            DifferentialFact(
+                id=f"differential-{i}",
+                name=profile.name,
+                icd10cm=profile.icd10cm,
+                right=profile.name == diagnosis_of(scenario).name,
+                supports=evidence.supports,
+                expects=evidence.expects,
+            )
+            for i, (profile, evidence) in enumerate(chosen, 1)
+        ]
+
+
+DIFFERENTIAL = Differential()
+
+
+def diagnosis_of(scenario: Scenario) -> DiagnosisFact:
+    """Return the main diagnosis of a scenario."""
+    return next(fact for fact in scenario.facts if isinstance(fact, DiagnosisFact))
+
+
+def names_disease(presentation: Presentation) -> bool:
+    """Return whether the diagnosis of a first visit is a disease or a finding on imaging: not a symptom (R00 to R69), a
+    state after treatment or an examination, nor what is only suspected."""
+    diagnosis = presentation.diagnosis
+    letter, number = diagnosis.icd10cm[0], diagnosis.icd10cm[1:3]
+    symptom = (letter == "R" and number < "70") or diagnosis.icd10cm.startswith(tuple(words_of()["symptom_codes"]))
+    return presentation.visit == "new" and not (
+        symptom or letter in words_of()["not_diseases"] or diagnosis.name.startswith("suspected")
+    )
+
+
+def given_away(presentation: Presentation) -> bool:
+    """Return whether a complaint, a result, a finding or the history of a presentation holds the diagnosis's name."""
+    said = {one.name for one in presentation.complaints}
+    said.update(f"{study} {result}" for study, results in presentation.studies.items() for result in results)
+    said.update(name for group in (*presentation.findings, *presentation.history) for name, p in group.items() if p)
+    name = content(presentation.diagnosis.name)
+    return any(name <= content(text) for text in said)
+
+
+def profiles_of(pack: Pack) -> Profiles:
+    """Return what a pack knows of the diseases that a differential can hold, also of those whose own cases would give
+    them away; kept for the packs that were last asked for."""
+    known = _KEPT.get(id(pack))
+    if known is None or known[0] is not pack:
+        if len(_KEPT) > 32:
+            _KEPT.clear()
+        whole = load_pack(pack.specialty) if pack.specialty in pack_names() else pack
+        if not pack.conditions.keys() <= whole.conditions.keys():
+            whole = pack  # a pack of the user's own, under the name of another
+        rows = [(c, p) for c in whole.conditions.values() for p in c.presentations.values() if names_disease(p)]
+        known = _KEPT[id(pack)] = pack, Profiles(whole, rows)
+    return known[1]
+
+
+def candidates(pack: Pack, scenario: Scenario, draws: Draws, most: int = _OTHERS[1]) -> list[tuple[Profile, Evidence]]:
+    """Return the true diagnosis and up to so many others, the nearest ones first: each of another ICD-10-CM category,
+    none that the patient may have besides, none that the facts speak for as much as for the true one."""
+    profiles = profiles_of(pack)
+    facts = scenario.facts
+    truth = diagnosis_of(scenario)
+    right = profiles.all[truth.name]
+    own = profiles.evidence(right, facts)
+    patient = next(fact for fact in facts if isinstance(fact, PatientFact))
+    others: list[tuple[float, Profile, Evidence]] = []
+    for profile in profiles.all.values():
+        fit = profile.fits(patient)
+        if profile.name == truth.name or not fit or _had(profile, right, scenario):
+            continue
+        evidence = profiles.evidence(profile, facts)
+        if evidence.supports and evidence.balance >= own.balance:
+            continue
+        near = evidence.balance + 2 * _shared(profile, right) + (profile.chapter == right.chapter)
+        unlikely = fit < 2 or (evidence.objective and not evidence.opposed)  # as a second disease it would not surprise
+        others.append((near + _NOISE * draws.point() - (_UNUSUAL if unlikely else 0), profile, evidence))
+    others.sort(key=lambda one: -one[0])
+    taken = {right.category}
+    found = [(right, own)]
+    count = _OTHERS[0] + draws.below(most - _OTHERS[0] + 1)
+    for near, profile, evidence in others:
+        enough = count if near > -_UNUSUAL / 2 else _OTHERS[0]
+        if profile.category not in taken and len(found) <= enough:
+            taken.add(profile.category)
+            found.append((profile, evidence))
+    return found
+
+
+def candidates_beside(pack: Pack, scenario: Scenario) -> list[tuple[Profile, Evidence]]:
+    """Return the diseases of other categories that the patient could be thought to have, and has not."""
+    profiles = profiles_of(pack)
+    right = profiles.all[diagnosis_of(scenario).name]
+    patient = next(fact for fact in scenario.facts if isinstance(fact, PatientFact))
+    found = []
+    for profile in profiles.all.values():
+        if profile.category != right.category and profile.fits(patient) and not _had(profile, right, scenario):
+            evidence = profiles.evidence(profile, scenario.facts)
+            if evidence.opposed or not evidence.objective:
+                found.append((profile, evidence))
+    return found
+
+
+def _shared(one: Profile, other: Profile) -> float:
+    """Return how much of what is asked, measured and examined two diseases have in common, 0 to 1."""
+    first, second = _asked(one), _asked(other)
+    return len(first & second) / max(1, len(first | second))
+
+
+def _asked(profile: Profile) -> set[str]:
+    found: set[str] = set()
+    for _, p in profile.presentations:
+        found.update(p.symptoms, p.labs, p.studies, (c.name for c in p.complaints), p.vitals)
+        found.update(name for group in p.findings for name in group)
+    return found
+
+
+def _had(profile: Profile, right: Profile, scenario: Scenario) -> bool:
+    """Return whether the patient is known to have a disease, by the history or by a drug that is given for it."""
+    name = content(profile.name)
+    for fact in scenario.facts:
+        if isinstance(fact, HistoryFact) and fact.category == "medical":
+            said = content(fact.name)
+            if said & name and (said <= name or name <= said):
+                return True
+        if isinstance(fact, MedicationFact) and fact.medication.name in profile.drugs() - right.drugs():
+            return True
+    return False

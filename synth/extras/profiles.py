@@ -1,0 +1,287 @@
+"""What a pack knows of its diseases, and what of a case speaks for and against each: nothing that no presentation
+says."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import cast
+
+from synth.assets import load_yaml
+from synth.packs import Condition, Distribution, Lab, Pack, Presentation
+from synth.records import (
+    ADULT,
+    ComplaintFact,
+    Expected,
+    Fact,
+    FindingFact,
+    Interpretation,
+    LabFact,
+    PatientFact,
+    StudyFact,
+    SymptomFact,
+    VitalFact,
+)
+
+BELONGS = 0.4
+"""Least chance in one of its presentations with which a symptom or a finding belongs to a disease."""
+EXPECTED = 0.6
+"""Least chance in each of its presentations with which a symptom is expected of a disease."""
+_RARE = 0.25
+"""Largest share of the pack's diseases that show a finding which counts as one of some of them."""
+_WEIGHTS = {"study": 4.0, "lab": 2.0, "vital": 2.0, "finding": 1.5, "symptom": 1.0, "complaint": 1.0}
+"""How much a fact that fits counts where candidates are ranked; results before findings, findings before symptoms."""
+_WORD = re.compile(r"[a-z0-9]+")
+
+
+@cache
+def words_of() -> dict[str, frozenset[str]]:
+    """Return the word lists of ``profiles.yaml``."""
+    data = cast("dict[str, str]", load_yaml(Path(__file__).resolve().parent / "profiles.yaml"))
+    return {name: frozenset(text.split()) for name, text in data.items()}
+
+
+def content(text: str) -> frozenset[str]:
+    """Return the words of a name that say what it is, sides and degrees left out, without their plural."""
+    kept = (word for word in _WORD.findall(text.lower()) if word not in words_of()["degrees"])
+    return frozenset(
+        word[:-1] if len(word) > 3 and word.endswith("s") and word[-2] not in "siu" else word for word in kept
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What of a case speaks for and against a disease."""
+
+    supports: tuple[str, ...]
+    """Ids of facts, those of the most weight first."""
+    expects: tuple[Expected, ...]
+    """What is not there, what a fact speaks against first."""
+    balance: float
+    objective: bool
+    """Whether a value or a result is among what supports it."""
+
+    @property
+    def opposed(self) -> bool:
+        """Return whether a fact speaks against it."""
+        return any(one.fact is not None for one in self.expects)
+
+
+@dataclass(slots=True)
+class Profile:
+    """A disease of a pack, in all the presentations in which it is new."""
+
+    name: str
+    icd10cm: str
+    presentations: list[tuple[Condition, Presentation]] = field(default_factory=list)
+
+    @property
+    def category(self) -> str:
+        """Return the three characters of its ICD-10-CM category."""
+        return self.icd10cm[:3]
+
+    @property
+    def chapter(self) -> str:
+        """Return the letter of its ICD-10-CM code, which stands for an organ system."""
+        return self.icd10cm[0]
+
+    def fits(self, patient: PatientFact) -> int:
+        """Return 2 where a patient of this sex and age can have it, 1 where only the age is an unusual one for an
+        adult, 0 where nobody of this sex, or no adult or child, has it."""
+        best = 0
+        for condition, presentation in self.presentations:
+            likely = condition.female if patient.sex == "female" else 1 - condition.female
+            if presentation.sex not in (None, patient.sex) or presentation.pregnant or not likely:
+                continue
+            youngest, oldest = (presentation.age or condition.age).years
+            grown = patient.age >= ADULT
+            alike = oldest >= ADULT if grown else youngest < ADULT
+            best = max(best, 2 if youngest <= patient.age <= oldest else int(alike))
+        return best
+
+    def drugs(self) -> set[str]:
+        """Return the drugs that are taken or given for it."""
+        found: set[str] = set()
+        for _, presentation in self.presentations:
+            found.update(name for group in presentation.medications for name in group)
+            for item in presentation.plan:
+                found.update(name for name in (item.drug, *(choice.drug for choice in item.otherwise)) if name)
+        return found
+
+    def symptom(self, name: str) -> tuple[float, float] | None:
+        """Return the least and the largest chance of a symptom; None where not all presentations know of it."""
+        chances = [
+            p.symptoms.get(name, float(any(c.name == name for c in p.complaints))) for _, p in self.presentations
+        ]
+        known = [name in p.symptoms or any(c.name == name for c in p.complaints) for _, p in self.presentations]
+        return (min(chances) if all(known) else 0.0, max(chances)) if any(known) else None
+
+    def results(self, study: str) -> dict[str, float]:
+        """Return the results of a study, with the largest chance of each."""
+        found: dict[str, float] = {}
+        for _, presentation in self.presentations:
+            for result, chance in presentation.studies.get(study, {}).items():
+                found[result] = max(chance, found.get(result, 0.0))
+        return found
+
+    def findings(self) -> dict[str, tuple[float, float]]:
+        """Return the least and the largest chance of each finding."""
+        each = [
+            {name: chance for group in presentation.findings for name, chance in group.items()}
+            for _, presentation in self.presentations
+        ]
+        names = {name for one in each for name in one}
+        return {
+            name: (min(one.get(name, 0.0) for one in each), max(one.get(name, 0.0) for one in each)) for name in names
+        }
+
+    def levels(self, name: str, lab: Lab, patient: PatientFact) -> set[Interpretation | None]:
+        """Return where a result lies against its reference range; None among them where that is open."""
+        return {
+            level(presentation.labs[name], *lab.range_for(patient.sex, patient.age))
+            for _, presentation in self.presentations
+            if name in presentation.labs
+        }
+
+    def vital(self, name: str) -> Distribution | None:
+        """Return what it makes of a vital sign, where all presentations say so: the widest range."""
+        found = [p.vitals[name] for _, p in self.presentations if name in p.vitals]
+        if len(found) < len(self.presentations):
+            return None
+        return min(found, key=lambda one: one.min)
+
+
+def level(drawn: Distribution, low: float | None, high: float | None) -> Interpretation | None:
+    """Return where all draws lie against a reference range; None where some lie elsewhere."""
+    if high is not None and drawn.min > high:
+        return "high"
+    if low is not None and drawn.max < low:
+        return "low"
+    inside = (low is None or drawn.min >= low) and (high is None or drawn.max <= high)
+    return "normal" if inside else None
+
+
+class Profiles:
+    """The diseases of a pack, and how many of them show what."""
+
+    def __init__(self, pack: Pack, presentations: Sequence[tuple[Condition, Presentation]]) -> None:
+        self._pack = pack
+        self.all: dict[str, Profile] = {}
+        for condition, presentation in presentations:
+            diagnosis = presentation.diagnosis
+            one = self.all.setdefault(diagnosis.name, Profile(diagnosis.name, diagnosis.icd10cm))
+            one.presentations.append((condition, presentation))
+        shown = Counter(name for one in self.all.values() for name in one.findings())
+        self._common = {name for name, count in shown.items() if count > max(1.0, _RARE * len(self.all))}
+
+    def evidence(self, profile: Profile, facts: Sequence[Fact]) -> Evidence:
+        """Return what of a case speaks for and against a disease."""
+        patient = next(fact for fact in facts if isinstance(fact, PatientFact))
+        supports: list[tuple[float, str]] = []
+        expects: list[Expected] = []
+        told = {fact.name for fact in facts if isinstance(fact, SymptomFact)}
+        for fact in facts:
+            if isinstance(fact, ComplaintFact) and fact.name in told:
+                continue  # it is among the symptoms, too
+            fits, against = self._weighed(profile, fact, patient)
+            if fits:
+                supports.append((_WEIGHTS[fact.kind], fact.id))
+            if against is not None:
+                expects.append(against)
+        against_it = sum(_WEIGHTS[one.kind] for one in expects)
+        expects += self._unreported(profile, facts)
+        supports.sort(key=lambda one: -one[0])
+        return Evidence(
+            tuple(name for _, name in supports),
+            tuple(expects),
+            sum(weight for weight, _ in supports) - against_it,
+            any(weight >= _WEIGHTS["lab"] for weight, _ in supports),
+        )
+
+    def _weighed(self, profile: Profile, fact: Fact, patient: PatientFact) -> tuple[bool, Expected | None]:
+        """Return whether a fact belongs to a disease, and what the disease would have shown in its place."""
+        match fact:
+            case ComplaintFact():
+                return any(c.name == fact.name for _, p in profile.presentations for c in p.complaints), None
+            case SymptomFact():
+                chances = profile.symptom(fact.name)
+                if chances is None:
+                    return False, None
+                if fact.present:
+                    return chances[1] >= BELONGS, None
+                missed = Expected(kind="symptom", name=fact.name, fact=fact.id)
+                return False, missed if chances[0] >= EXPECTED else None
+            case FindingFact():
+                if fact.name in self._common or unremarkable(fact.name):
+                    return False, None
+                return profile.findings().get(fact.name, (0.0, 0.0))[1] >= BELONGS, None
+            case StudyFact():
+                results = profile.results(fact.name)
+                if not results or results.get(fact.result, 0.0) >= BELONGS / 2:
+                    return bool(results) and not shows_nothing(fact.result), None
+                return False, Expected(kind="study", name=fact.name, fact=fact.id)
+            case LabFact():
+                return self._lab(profile, fact, patient)
+            case VitalFact():
+                return self._vital(profile, fact, patient)
+            case _:
+                return False, None
+
+    def _lab(self, profile: Profile, fact: LabFact, patient: PatientFact) -> tuple[bool, Expected | None]:
+        levels = profile.levels(fact.name, self._pack.labs[fact.name], patient)
+        if fact.interpretation != "normal" and fact.interpretation in levels:
+            return True, None
+        wanted = next(iter(levels)) if len(levels) == 1 else None
+        if wanted in (None, "normal", fact.interpretation):
+            return False, None
+        return False, Expected(kind="lab", name=fact.name, level=wanted, fact=fact.id)
+
+    def _vital(self, profile: Profile, fact: VitalFact, patient: PatientFact) -> tuple[bool, Expected | None]:
+        drawn, known = profile.vital(fact.name), self._pack.vitals.get(fact.name)
+        if drawn is None or known is None or patient.age < ADULT:
+            return False, None
+        usual = known.usual
+        if drawn.min > usual.max:
+            missed = Expected(kind="vital", name=fact.name, level="high", fact=fact.id)
+            return fact.value >= drawn.min, missed if fact.value <= usual.max else None
+        if drawn.max < usual.min:
+            missed = Expected(kind="vital", name=fact.name, level="low", fact=fact.id)
+            return fact.value <= drawn.max, missed if fact.value >= usual.min else None
+        return False, None
+
+    def _unreported(self, profile: Profile, facts: Sequence[Fact]) -> Iterator[Expected]:
+        """Yield what a disease shows as a rule, and of which the case says nothing."""
+        reported = {getattr(fact, "name", "") for fact in facts}
+        for name, (least, _) in sorted(profile.findings().items()):
+            plain = name in self._common or unremarkable(name)
+            if least >= EXPECTED and not plain and name not in reported and not _particular(name):
+                yield Expected(kind="finding", name=name)
+        for _, presentation in profile.presentations[:1]:
+            for name in presentation.symptoms:
+                chances = profile.symptom(name)
+                expected = chances is not None and chances[0] >= EXPECTED
+                if expected and name not in reported and not _particular(name):
+                    yield Expected(kind="symptom", name=name)
+            for name, results in presentation.studies.items():
+                if sum(results.values()) >= EXPECTED and name not in reported and not _particular(name):
+                    yield Expected(kind="study", name=name)
+
+
+def _particular(name: str) -> bool:
+    """Return whether a name holds a side or a number: what a disease shows here, it may show otherwise elsewhere."""
+    return any(map(str.isdigit, name)) or not words_of()["sides"].isdisjoint(_WORD.findall(name.lower()))
+
+
+def shows_nothing(result: str) -> bool:
+    """Return whether the result of a study is that nothing was found: it begins so, such as ``normal``, ``no stones``;
+    what follows other findings (``nodule of 14 mm, no enlarged lymph nodes``) does not make one."""
+    return next(iter(_WORD.findall(result.lower())), "") in words_of()["unremarkable"]
+
+
+def unremarkable(finding: str) -> bool:
+    """Return whether a finding is that nothing was found."""
+    return not words_of()["unremarkable"].isdisjoint(_WORD.findall(finding.lower()))
