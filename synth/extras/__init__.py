@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from synth.catalog import resolve
+from synth.catalog import Requires, resolve
 from synth.draws import Draws
 from synth.errors import UserError
+from synth.extras.promises import ANY, promises
 from synth.facts import Fact
 from synth.packs import Pack
 from synth.packs.model import Presentation
@@ -34,12 +35,13 @@ def load_extra(name: str) -> Extra:
     return resolve("extras", name, EXTRAS)  # type: ignore[return-value]  # what the table names
 
 
-def restricted(pack: Pack, extras: Sequence[str]) -> Pack:
-    """Return a pack with the presentations alone that all of some further facts can be sampled for.
+def restricted(pack: Pack, extras: Sequence[str], requires: Requires = ANY) -> Pack:
+    """Return a pack with the presentations alone that all of some further facts can be sampled for, and that promise
+    what a task requires.
 
     UserError where there is none.
     """
-    if not extras:
+    if not extras and requires == ANY:
         return pack
     known = [load_extra(name) for name in extras]
     conditions = {}
@@ -47,10 +49,13 @@ def restricted(pack: Pack, extras: Sequence[str]) -> Pack:
         kept = {
             key: presentation
             for key, presentation in condition.presentations.items()
-            if all(extra.usable(presentation) for extra in known)
+            if all(extra.usable(presentation) for extra in known) and promises(pack, presentation, requires)
         }
         if kept:
-            conditions[name] = condition.model_copy(update={"presentations": kept})
+            sexes = {presentation.sex for presentation in kept.values()}
+            only = {"female": 1.0} if sexes == {"female"} else {"female": 0.0} if sexes == {"male"} else {}
+            conditions[name] = condition.model_copy(update={"presentations": kept, **only})
     if not conditions:
-        raise UserError(f"{pack.specialty} has nothing to sample {' and '.join(extras)} from; take another specialty")
+        wanted = f"to sample {' and '.join(extras)} from" if extras else "of what the task requires"
+        raise UserError(f"{pack.specialty} has nothing {wanted}; take another specialty")
     return pack.model_copy(update={"conditions": conditions})
