@@ -56,8 +56,8 @@ class Requires(Record):
     visit: Visit | None = None
     specialties: tuple[str, ...] = ()
     """All of them where none is named."""
-    diagnosis: str = ""
-    """Pattern of the ICD-10-CM code."""
+    presentations: str = ""
+    """Pattern of condition and presentation, such as ``COPD / acute exacerbation``."""
     symptomatic: bool = False
     """The patient comes for a symptom and says since when, not for a check or a result."""
     labs: int = 0

@@ -49,7 +49,8 @@ def restricted(pack: Pack, extras: Sequence[str], requires: Requires = ANY) -> P
         kept = {
             key: presentation
             for key, presentation in condition.presentations.items()
-            if all(extra.usable(presentation) for extra in known) and promises(pack, presentation, requires)
+            if all(extra.usable(presentation) for extra in known)
+            and promises(pack, f"{name} / {key}", presentation, requires)
         }
         if kept:
             sexes = {presentation.sex for presentation in kept.values()}
