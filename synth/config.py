@@ -44,6 +44,7 @@ FactKind = Literal[
     "study",
     "diagnosis",
     "plan",
+    "procedure",
 ]
 InventedKind = Literal["medication", "dose", "value", "diagnosis", "negation", "laterality"]
 _Types = TypeVar("_Types", dict[str, float], tuple[str, ...])

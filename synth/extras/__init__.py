@@ -17,7 +17,10 @@ from synth.packs import Pack
 from synth.packs.model import Presentation
 from synth.records import Scenario
 
-EXTRAS: Mapping[str, str] = {}
+EXTRAS: Mapping[str, str] = {
+    "office_procedure": "synth.extras.procedures:OFFICE",
+    "operation": "synth.extras.procedures:OPERATION",
+}
 
 
 class Extra(Protocol):

@@ -24,6 +24,7 @@ from synth.records import (
     MedicationFact,
     PatientFact,
     PlanFact,
+    ProcedureFact,
     StudyFact,
     SymptomFact,
     VitalFact,
@@ -59,6 +60,8 @@ def reached(fact: Fact, view: View) -> Reached:
             return _diagnosis(fact, view)
         case PlanFact():
             return _plan(fact, view)
+        case ProcedureFact():
+            return _procedure(fact, view)
 
 
 @lru_cache(maxsize=1024)
@@ -86,7 +89,7 @@ def told(fact: Fact) -> str:
             return f"{fact.name} ({fact.icd10cm}), {fact.status}"
         case PlanFact():
             return fact.text
-        case HistoryFact() | FindingFact():
+        case HistoryFact() | FindingFact() | ProcedureFact():
             return fact.name
 
 
@@ -286,3 +289,15 @@ def _plan(fact: PlanFact, view: View) -> Reached:
     if fact.action == "stop":
         return FOUND if view.places(drug.name, "plan") else MISSING
     return _regimen(drug, view, "plan")
+
+
+def _procedure(fact: ProcedureFact, view: View) -> Reached:
+    """Return the verdict on a procedure: all that is said of it, each step in one of its two forms."""
+    parts = [(fact.name,), (fact.anesthesia,), (fact.position,), (fact.blood_loss,), (fact.specimens,)]
+    parts += [(finding,) for finding in fact.findings]
+    parts += [(step.told, step.record) for step in fact.steps]
+    for ways in parts:
+        found = [_matched(view, "procedure", term(way, view.lexicon)) for way in ways]
+        if all(one.verdict != "found" for one in found):
+            return next((one for one in found if one.verdict == "contradicted"), MISSING)
+    return FOUND
