@@ -51,7 +51,7 @@ class Carried(Record):
 
 class Requires(Record):
     """What a presentation must promise each of its patients, so that there is something for a task to write of; those
-    that promise less are never sampled (``synth.extras.restricted``). Patterns are searched for, whatever their case."""
+    that promise less are never sampled (``synth.extras.restricted``). Patterns are searched for in any case."""
 
     visit: Visit | None = None
     specialties: tuple[str, ...] = ()
