@@ -293,7 +293,13 @@ def _plan(fact: PlanFact, view: View) -> Reached:
 
 def _procedure(fact: ProcedureFact, view: View) -> Reached:
     """Return the verdict on a procedure: all that is said of it, each step in one of its two forms."""
-    parts: list[tuple[str, ...]] = [(fact.name,), (fact.anesthesia,), (fact.position,), (fact.blood_loss,), (fact.specimens,)]
+    parts: list[tuple[str, ...]] = [
+        (fact.name,),
+        (fact.anesthesia,),
+        (fact.position,),
+        (fact.blood_loss,),
+        (fact.specimens,),
+    ]
     parts += [(finding,) for finding in fact.findings]
     parts += [(step.told, step.record) for step in fact.steps]
     for ways in parts:
