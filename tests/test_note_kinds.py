@@ -93,7 +93,7 @@ def test_the_prompts_for_a_model_render(task: str) -> None:
     one = written(task, KINDS[task])
     prompts = Prompts(load_task(task), pack_for(task, KINDS[task]))
     failure = reject(one, "faithfulness", "missing_fact", "a dose", part="target")
-    system, user = prompts.target(one.source, failure, one.scenario.facts)  # type: ignore[misc, str-unpack]  # two messages
+    system, user = prompts.target(one.source, failure, one.scenario.facts)  # type: ignore[str-unpack]  # two messages
     assert "JSON Schema" in system["content"]  # type: ignore[index, operator, call-overload]  # text of a message
     assert "a dose" in user["content"]  # type: ignore[index, operator, call-overload]  # text of a message
     assert one.source.text in user["content"]  # type: ignore[index, operator, call-overload]  # text of a message
