@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from synth.assets import asset_roots, load_yaml
 from synth.errors import UserError, first_fault
-from synth.records import Record
+from synth.records import PlanAction, Record, Visit
 
 _TASKS = Path(__file__).resolve().parent / "tasks"
 
@@ -49,6 +49,29 @@ class Carried(Record):
     target: tuple[str, ...] = ()
 
 
+class Requires(Record):
+    """What a presentation must promise each of its patients, so that there is something for a task to write of; those
+    that promise less are never sampled (``synth.extras.restricted``). Patterns are searched for in any case."""
+
+    visit: Visit | None = None
+    specialties: tuple[str, ...] = ()
+    """All of them where none is named."""
+    presentations: str = ""
+    """Pattern of condition and presentation, such as ``COPD / acute exacerbation``."""
+    symptomatic: bool = False
+    """The patient comes for a symptom and says since when, not for a check or a result."""
+    labs: int = 0
+    """The least number of numeric results that every patient has."""
+    studies: str = ""
+    """Pattern of the name of a study that every patient has."""
+    plan: dict[PlanAction, str] = {}
+    """Action → pattern of the text; the plan holds one of them."""
+    drugs: dict[PlanAction, tuple[str, ...]] = {}
+    """Action → classes of drugs; the plan does one of these to a drug of one of them."""
+    without: str = ""
+    """Pattern that no text of the plan may match."""
+
+
 class Task(Record):
     """What is written and from what; everything about a task is in this record and in the files that it names."""
 
@@ -76,6 +99,8 @@ class Task(Record):
     """How the simulator writes a target: by the note's own grammar, or by ``simulator.target.yaml.j2``."""
     extras: tuple[str, ...] = ()
     """Facts besides those of every scenario, by name of what samples them (``synth.extras``)."""
+    requires: Requires = Requires()
+    """What the presentations must have that it is sampled from."""
     answer: Answer | None = None
     """None where there is no right and wrong but faithfulness."""
     carried: Carried = Carried()

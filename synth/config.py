@@ -47,6 +47,7 @@ FactKind = Literal[
     "differential",
     "question",
     "answer",
+    "procedure",
 ]
 InventedKind = Literal["medication", "dose", "value", "diagnosis", "negation", "laterality"]
 _Types = TypeVar("_Types", dict[str, float], tuple[str, ...])

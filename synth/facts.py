@@ -243,6 +243,34 @@ class AnswerFact(FactBase):
     """1 to 5, in half points."""
 
 
+class Step(Record):
+    """One step of a procedure."""
+
+    record: str
+    """As it is noted down while it is done, such as ``pus out, about 10 mL``."""
+    told: str
+    """As a report tells it, in a whole sentence."""
+
+
+class ProcedureFact(FactBase):
+    """A procedure that was done, from what numbs it to where the patient went from there."""
+
+    kind: Literal["procedure"] = "procedure"
+    name: str
+    setting: Literal["office", "operating room"]
+    anesthesia: str
+    position: str
+    findings: tuple[str, ...]
+    steps: tuple[Step, ...]
+    blood_loss: str
+    """Estimated, such as ``5 mL``."""
+    specimens: str
+    complications: str
+    disposition: str
+    fulfils: str | None
+    """Id of the plan item that is done with it; None where there is none."""
+
+
 Fact = Annotated[
     PatientFact
     | ComplaintFact
@@ -257,7 +285,8 @@ Fact = Annotated[
     | PlanFact
     | DifferentialFact
     | QuestionFact
-    | AnswerFact,
+    | AnswerFact
+    | ProcedureFact,
     Field(discriminator="kind"),
 ]
 KINDS: tuple[str, ...] = tuple(str(one.model_fields["kind"].default) for one in get_args(get_args(Fact)[0]))

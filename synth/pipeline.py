@@ -115,7 +115,7 @@ def generate(config: RunConfig, execution: Execution) -> Position:
 def _asked_for(config: RunConfig) -> tuple[Pack, Task]:
     """Return the task of a run, and what of the pack there is enough known of for it."""
     task = load_task(config.task)
-    return restricted(load_pack(config.specialty), task.extras), task
+    return restricted(load_pack(config.specialty), task.extras, task.requires), task
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,8 +27,10 @@ from synth.facts import PatientFact as PatientFact
 from synth.facts import PlanAction as PlanAction
 from synth.facts import PlanFact as PlanFact
 from synth.facts import PlantedError as PlantedError
+from synth.facts import ProcedureFact as ProcedureFact
 from synth.facts import QuestionFact as QuestionFact
 from synth.facts import Sex as Sex
+from synth.facts import Step as Step
 from synth.facts import StudyFact as StudyFact
 from synth.facts import SymptomFact as SymptomFact
 from synth.facts import VitalFact as VitalFact

@@ -61,10 +61,8 @@ def works_with(task: Task, specialty: str) -> bool:
     from synth.extras import restricted
     from synth.packs import load_pack
 
-    if not task.extras:
-        return True
     try:
-        restricted(load_pack(specialty), task.extras)
+        restricted(load_pack(specialty), task.extras, task.requires)
     except UserError:
         return False
     return True

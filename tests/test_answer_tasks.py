@@ -16,6 +16,7 @@ from synth.answers import right_answer, same_answer
 from synth.assets import find_asset, load_schema, render_prompt
 from synth.catalog import Task, load_task
 from synth.checks.answer import AnswerCheck
+from synth.checks.base import reject
 from synth.checks.faithfulness import FaithfulnessCheck
 from synth.checks.schema import SchemaCheck
 from synth.extras import restricted
@@ -64,7 +65,7 @@ def written(task: str, specialty: str, index: int) -> Encounter:
     return simulator(task, specialty).encounter(scenario(task, specialty, index))
 
 
-def only(facts: tuple[Fact, ...], kind: type[Fact]) -> list[Fact]:  # type: ignore[valid-type]  # a union of classes
+def only(facts: tuple[Fact, ...], kind: type[Fact]) -> list[Fact]:
     return [fact for fact in facts if isinstance(fact, kind)]
 
 
@@ -323,19 +324,7 @@ def test_contracts_can_be_decoded_and_prompts_rendered(name: str) -> None:
     patient = next(fact for fact in one.scenario.facts if isinstance(fact, PatientFact))
     assert str(patient.age) in one.source.text
     for reason in ("too_short", "wrong_answer", "missing_fact", "invented_value", "not_json", "identifier_found"):
-        failed = Rejection(
-            **{
-                "id": "1",
-                "index": 0,
-                "stage": "x",
-                "reason": reason,
-                "part": "target",
-                "detail": "this",
-                "attempts": 1,
-            },
-            usage=one.usage,
-            sha256=None,
-        )
+        failed = reject(one, "x", reason, "this", part="target")
         told = str(prompts.target(one.source, failed))
         assert "Your last" in told
         assert "could not be used" not in told

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from synth.catalog import resolve
+from synth.catalog import Requires, resolve
 from synth.draws import Draws
 from synth.errors import UserError
+from synth.extras.promises import ANY, promises
 from synth.facts import Fact
 from synth.packs import Pack
 from synth.packs.model import Presentation
@@ -19,7 +20,9 @@ from synth.records import Scenario
 EXTRAS: Mapping[str, str] = {
     "differential": "synth.extras.differential:DIFFERENTIAL",
     "question": "synth.extras.question:QUESTION",
-    "answer under test": "synth.extras.under_test:UNDER_TEST",
+    "answer_under_test": "synth.extras.under_test:UNDER_TEST",
+    "office_procedure": "synth.extras.procedures:OFFICE",
+    "operation": "synth.extras.procedures:OPERATION",
 }
 
 
@@ -38,12 +41,13 @@ def load_extra(name: str) -> Extra:
     return resolve("extras", name, EXTRAS)  # type: ignore[return-value]  # what the table names
 
 
-def restricted(pack: Pack, extras: Sequence[str]) -> Pack:
-    """Return a pack with the presentations alone that all of some further facts can be sampled for.
+def restricted(pack: Pack, extras: Sequence[str], requires: Requires = ANY) -> Pack:
+    """Return a pack with the presentations alone that all of some further facts can be sampled for, and that promise
+    what a task requires.
 
     UserError where there is none.
     """
-    if not extras:
+    if not extras and requires == ANY:
         return pack
     known = [load_extra(name) for name in extras]
     conditions = {}
@@ -52,11 +56,13 @@ def restricted(pack: Pack, extras: Sequence[str]) -> Pack:
             key: presentation
             for key, presentation in condition.presentations.items()
             if all(extra.usable(presentation) for extra in known)
+            and promises(pack, f"{name} / {key}", presentation, requires)
         }
         if kept:
             sexes = {presentation.sex for presentation in kept.values()}
             female = condition.female if len(sexes) > 1 or None in sexes else float("female" in sexes)
             conditions[name] = condition.model_copy(update={"presentations": kept, "female": female})
     if not conditions:
-        raise UserError(f"{pack.specialty} has nothing to sample {' and '.join(extras)} from; take another specialty")
+        wanted = f"to sample {' and '.join(extras)} from" if extras else "of what the task requires"
+        raise UserError(f"{pack.specialty} has nothing {wanted}; take another specialty")
     return pack.model_copy(update={"conditions": conditions})

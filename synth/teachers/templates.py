@@ -1,7 +1,8 @@
 """What follows from a scenario by a task's own templates: documents, and the targets of the simulator.
 
 A template reads the facts by kind, and varies its words with seeded draws: ``say("{It is|This is} $what", what=…)``
-chooses between the parts in braces, ``pick(a, b)`` one of some values, ``chance(0.3)`` says yes or no.
+chooses between the parts in braces, ``pick(a, b)`` one of some values, ``chance(0.3)`` says yes or no. ``spoken`` holds
+what people say for routes and frequencies.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from synth.packs import Pack
 from synth.packs.voice import voiced
 from synth.records import Documents, JsonObject, PatientFact, Scenario, Sex
 from synth.serving.replies import read_documents
-from synth.teachers.grammar import Expansion, line
+from synth.teachers.grammar import Expansion, line, load_grammar
 from synth.teachers.prompts import described, facts_by_kind
 
 _LOADER: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -71,5 +72,7 @@ class Templates:
             "say": say,
             "pick": lambda *options: draws.pick(options),
             "chance": draws.chance,
+            "spoken": load_grammar("encounter").spoken,
+            "requires": self._task.requires,
             "shuffled": draws.shuffled,
         }

@@ -27,6 +27,7 @@ from synth.records import (
     MedicationFact,
     PatientFact,
     PlanFact,
+    ProcedureFact,
     QuestionFact,
     StudyFact,
     SymptomFact,
@@ -67,6 +68,8 @@ def reached(fact: Fact, view: View) -> Reached:
             return _phrase(view, "diagnosis", ("diagnosis", "condition", "history"), fact.name)
         case QuestionFact() | AnswerFact():
             return asked(fact, view)
+        case ProcedureFact():
+            return _procedure(fact, view)
 
 
 @lru_cache(maxsize=1024)
@@ -98,7 +101,7 @@ def told(fact: Fact) -> str:
             return fact.stem
         case AnswerFact():
             return fact.diagnosis
-        case HistoryFact() | FindingFact() | DifferentialFact():
+        case HistoryFact() | FindingFact() | DifferentialFact() | ProcedureFact():
             return fact.name
 
 
@@ -298,3 +301,21 @@ def _plan(fact: PlanFact, view: View) -> Reached:
     if fact.action == "stop":
         return FOUND if view.places(drug.name, "plan") else MISSING
     return _regimen(drug, view, "plan")
+
+
+def _procedure(fact: ProcedureFact, view: View) -> Reached:
+    """Return the verdict on a procedure: all that is said of it, each step in one of its two forms."""
+    parts: list[tuple[str, ...]] = [
+        (fact.name,),
+        (fact.anesthesia,),
+        (fact.position,),
+        (fact.blood_loss,),
+        (fact.specimens,),
+    ]
+    parts += [(finding,) for finding in fact.findings]
+    parts += [(step.told, step.record) for step in fact.steps]
+    for ways in parts:
+        found = [_matched(view, "procedure", term(way, view.lexicon)) for way in ways]
+        if all(one.verdict != "found" for one in found):
+            return next((one for one in found if one.verdict == "contradicted"), MISSING)
+    return FOUND
