@@ -6,9 +6,10 @@ layers below do, and every gradient, is the same. Of the architectures that are 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import wraps
 from typing import TYPE_CHECKING
 
 import torch
@@ -46,7 +47,7 @@ def narrow_last_layer(model: torch.nn.Module) -> bool:
     return True
 
 
-def _applies(layer: Layer, cache: object) -> torch.Tensor | None:
+def _columns_for(layer: Layer, cache: object) -> torch.Tensor | None:
     """Return the positions that a layer is to work for; None where it works for all, as it does where its forward pass
     is to be done again when nobody says which."""
     plain = cache is None and not (layer.training and layer.gradient_checkpointing)
@@ -78,66 +79,51 @@ def _attend(
         key.transpose(1, 2),
         value.transpose(1, 2),
         mask,
-        dropout=attention.attention_dropout if layer.training else 0.0,
+        dropout=float(attention.attention_dropout or 0.0) if layer.training else 0.0,
         scaling=attention.scaling,
     )
     out: torch.Tensor = attention.o_proj(found.reshape(rows, len(columns), -1))
     return out
 
 
-class _Narrow:
-    """Before a layer's class: the forward pass for some positions where they are given."""
+def _narrowed(kind: type[torch.nn.Module]) -> Callable[..., torch.Tensor]:
+    """Return a layer's forward pass for some positions where they are given, and its own where they are not."""
+    whole: Callable[..., torch.Tensor] = kind.forward
 
+    @wraps(whole)
     def forward(
-        self: Layer,
+        layer: Layer,
         hidden_states: torch.Tensor,
         attention_mask: torch.Tensor | None = None,
-        past_key_values: object = None,
         position_embeddings: Rotary | None = None,
+        past_key_values: object = None,
         **kwargs: object,
     ) -> torch.Tensor:
-        """Return the layer's output, (rows, positions, width); where positions were given, that of the others is their
-        input."""
-        columns = _applies(self, past_key_values)
+        columns = _columns_for(layer, past_key_values)
         if columns is None or position_embeddings is None:
-            plain: torch.Tensor = super().forward(
+            return whole(
+                layer,
                 hidden_states,
                 attention_mask=attention_mask,
-                past_key_values=past_key_values,
                 position_embeddings=position_embeddings,
+                past_key_values=past_key_values,
                 **kwargs,
             )
-            return plain
-        normed = self.input_layernorm(hidden_states)
-        added = _attend(self, normed, columns, attention_mask, position_embeddings)
-        if isinstance(self, Gemma3DecoderLayer):
-            kept = hidden_states[:, columns] + self.post_attention_layernorm(added)
-            kept = kept + self.post_feedforward_layernorm(self.mlp(self.pre_feedforward_layernorm(kept)))
+        normed = layer.input_layernorm(hidden_states)
+        added = _attend(layer, normed, columns, attention_mask, position_embeddings)
+        if isinstance(layer, Gemma3DecoderLayer):
+            kept = hidden_states[:, columns] + layer.post_attention_layernorm(added)
+            kept = kept + layer.post_feedforward_layernorm(layer.mlp(layer.pre_feedforward_layernorm(kept)))
         else:
             kept = hidden_states[:, columns] + added
-            kept = kept + self.mlp(self.post_attention_layernorm(kept))
+            kept = kept + layer.mlp(layer.post_attention_layernorm(kept))
+        # As many positions as before, so that nothing above has to know.
         return hidden_states.index_copy(1, columns, kept)
 
-
-class _Llama(_Narrow, LlamaDecoderLayer):
-    pass
-
-
-class _Qwen2(_Narrow, Qwen2DecoderLayer):
-    pass
-
-
-class _Qwen3(_Narrow, Qwen3DecoderLayer):
-    pass
-
-
-class _Gemma3(_Narrow, Gemma3DecoderLayer):
-    pass
+    return forward
 
 
 _NARROW: dict[type[torch.nn.Module], type[torch.nn.Module]] = {
-    LlamaDecoderLayer: _Llama,
-    Qwen2DecoderLayer: _Qwen2,
-    Qwen3DecoderLayer: _Qwen3,
-    Gemma3DecoderLayer: _Gemma3,
+    kind: type(f"Narrow{kind.__name__}", (kind,), {"forward": _narrowed(kind)})
+    for kind in (LlamaDecoderLayer, Qwen2DecoderLayer, Qwen3DecoderLayer, Gemma3DecoderLayer)
 }
