@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import torch
 from trl.trainer.sft_trainer import SFTTrainer
 
+from distill.last_layer import only
+
 if TYPE_CHECKING:
     from torch.utils.data import DataLoader
     from transformers.trainer_utils import EvalLoopOutput
@@ -109,9 +111,10 @@ def completion_logits(model: torch.nn.Module, inputs: dict[str, torch.Tensor]) -
     tokens, -100 where a row has none there."""
     targets = inputs["labels"][:, 1:]
     columns = (targets != IGNORED).any(dim=0).nonzero().flatten()
-    logits = model(
-        **{name: value for name, value in inputs.items() if name != "labels"},
-        use_cache=False,
-        logits_to_keep=columns,
-    ).logits
+    with only(columns):
+        logits = model(
+            **{name: value for name, value in inputs.items() if name != "labels"},
+            use_cache=False,
+            logits_to_keep=columns,
+        ).logits
     return logits.float(), targets[:, columns]

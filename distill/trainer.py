@@ -14,6 +14,7 @@ from distill.datasets import Fitted
 from distill.device import world_size
 from distill.dropout import add_dropout
 from distill.fused import fuse_adapters
+from distill.last_layer import narrow_last_layer
 from distill.memory import CHECKPOINTED_FROM
 from distill.methods import adapter_config, train_in_float32
 from distill.objectives import Parts, Setting, Trainer, parts_for
@@ -88,6 +89,7 @@ def make_trainer(
         add_dropout(trainer.model, student.lora.dropout)
     if device == "cpu" and not trainer.is_fsdp_enabled:
         fuse_adapters(trainer.model)
+        narrow_last_layer(trainer.model)
     return trainer
 
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
+import torch
 
 from distill.student import base_folder, find_student, load_model, load_tokenizer
-from distill.tiny.corpus import SEED, Corpus
+from distill.tiny.corpus import SEED, Corpus, Exercise
 from distill.tiny.extraction import extraction
+from distill.tiny.forms import HOUSE_FORMS, form
 from synth.assets import canonical_json, load_schema, sha256
 from synth.records import JsonObject
 
@@ -44,10 +48,16 @@ def contract_keys(schema: object) -> Iterator[str]:
             yield from contract_keys(inner)
 
 
+def exercise(corpus: Corpus, index: int) -> Exercise:
+    """Return an exercise of each kind in turn."""
+    kinds = (corpus.exercise, partial(extraction, corpus), partial(form, corpus))
+    return kinds[index % 3](index)
+
+
 def answers(corpus: Corpus, count: int) -> Iterator[object]:
     """Yield the answers of the first exercises that are JSON."""
     for index in range(count):
-        text = (corpus.exercise(index) if index % 2 else extraction(corpus, index)).answer
+        text = exercise(corpus, index).answer
         if text[:1] in "[{" and not text.startswith(("[doctor]", "[patient]")):
             yield json.loads(text)
 
@@ -62,9 +72,9 @@ def test_exercises_hold_no_key_of_the_contract(corpus: Corpus) -> None:
 
 def test_exercises_hold_no_note_and_no_code(corpus: Corpus) -> None:
     for index in range(200):
-        exercise = corpus.exercise(index) if index % 2 else extraction(corpus, index)
+        shown = exercise(corpus, index)
         target = corpus.encounter(index).target
-        text = exercise.prompt + exercise.answer
+        text = shown.prompt + shown.answer
         assert canonical_json(target) not in text
         problems = target["assessment_and_plan"]
         assert isinstance(problems, list)
@@ -83,9 +93,72 @@ def test_transcripts_come_from_a_seed_that_no_run_takes_by_default(corpus: Corpu
     assert corpus.encounter(0).scenario.seed == SEED
 
 
-def test_the_circuit_copies_before_any_training() -> None:
-    import torch
+def leaves(value: object) -> Iterator[object]:
+    """Yield what stands at the ends of a JSON value."""
+    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        if isinstance(inner, dict | list):
+            yield from leaves(inner)
+        else:
+            yield inner
 
+
+def test_a_form_is_filled_in_with_what_its_transcript_supports(corpus: Corpus) -> None:
+    """The note is written from the same facts, so that what a form says, but for its sentences, scenario and note say
+    too."""
+    told = nested = spelt_out = 0
+    for index in range(60):
+        shown = form(corpus, index, spelt_out=0.5)
+        asked, _, source = shown.prompt.partition("\n\n")
+        encounter = corpus.encounter(index)
+        assert source == encounter.source.text
+        filled = json.loads(shown.answer)
+        said = [str(value) for value in leaves(filled)]
+        sentences = [text for text in said if text.endswith(".") and " came because of " in text]
+        facts = encounter.scenario.model_dump_json() + canonical_json(encounter.target)
+        assert all(json.dumps(text, ensure_ascii=False)[1:-1] in facts for text in said if text not in sentences)
+        told += len(sentences)
+        nested += any(isinstance(value, dict) for value in filled.values())
+        if asked.startswith("Write as JSON"):
+            spelt_out += 1
+            assert set(keys_of(filled)) <= set(re.findall(r"[a-z_]+", asked))
+    assert 10 < spelt_out < 50
+    assert told > 10
+    assert nested > 30
+
+
+def test_a_house_form_is_always_the_same_and_no_other(corpus: Corpus) -> None:
+    shown: dict[str, set[tuple[str, ...]]] = {}
+    for index in range(60):
+        exercise = form(corpus, index, spelt_out=0.0)
+        asked = exercise.prompt.partition("\n")[0]
+        shown.setdefault(asked, set()).add(tuple(json.loads(exercise.answer)))
+    assert len(shown) == HOUSE_FORMS
+    assert all(len(outer) == 1 for outer in shown.values())
+    assert len(set.union(*shown.values())) == HOUSE_FORMS
+
+
+def test_the_rate_of_the_forms_does_not_look_ahead_before_it_falls() -> None:
+    from distill.tiny.build import Plan, plateau
+
+    def rates(steps: int) -> list[float]:
+        plan = Plan(form_rate=1e-3)
+        optimiser = torch.optim.AdamW([torch.zeros(1, requires_grad=True)], plan.learning_rate)
+        schedule = plateau(optimiser, plan=plan, steps=steps, decay=100)
+        found = []
+        for _ in range(steps):
+            found.append(optimiser.param_groups[0]["lr"])
+            optimiser.step()
+            schedule.step()
+        return found
+
+    short, long = rates(300), rates(500)
+    assert short[:200] == long[:200]
+    assert max(short) == pytest.approx(1e-3)
+    assert short[250] == pytest.approx(5e-4)
+    assert short[-1] == pytest.approx(1e-5)
+
+
+def test_the_circuit_copies_before_any_training() -> None:
     from distill.tiny.build import Plan, make_model
 
     plan = Plan()
@@ -112,11 +185,14 @@ def test_the_same_seed_builds_the_same_bytes(tmp_path: Path, monkeypatch: pytest
         intermediate=64,
         steps=2,
         extraction_rounds=(2, 2),
+        spelt_out_steps=2,
+        form_steps=2,
+        form_decay=1,
     )
     heard: list[str] = []
     for name in ("a", "b"):
         build(plan, tmp_path / name, lambda stage, _step, _steps, _loss: heard.append(stage))
-    stages = ["copy 1", "corpus", "extraction 1", "extraction 2"]
+    stages = ["copy 1", "corpus", "extraction 1", "extraction 2", "forms spelt out", "forms"]
     assert heard == [stage for stage in stages for _step in range(2)] * 2
     for name in ("model.safetensors", "tokenizer.json", "config.json"):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
@@ -143,8 +219,6 @@ def test_the_shipped_base_has_the_shape_that_the_student_says() -> None:
 
 def test_the_shipped_base_finds_things_in_transcripts_that_it_never_read(corpus: Corpus) -> None:
     """Token by token, given the answer so far; an untrained base gets next to none of the numbers right."""
-    import torch
-
     student = find_student("tiny")
     tokenizer, model = load_tokenizer(student), load_model(student).eval()
     right = asked = 0

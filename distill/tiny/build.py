@@ -6,17 +6,21 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
 import torch
 from torch.nn.functional import cross_entropy
+from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
+from distill.last_layer import narrow_last_layer, only
 from distill.tiny.circuit import induction_llama
 from distill.tiny.corpus import SEED, Corpus, Exercise, vocabulary_texts
 from distill.tiny.curriculum import Report, copy_curriculum
 from distill.tiny.extraction import extraction
+from distill.tiny.forms import HOUSE_FORMS, SPELT_OUT, form
 from distill.tiny.tokenizer import ASSISTANT, END, PAD, SPECIAL, USER, train_tokenizer
 from synth.assets import sha256
 
@@ -41,6 +45,13 @@ class Plan:
     """Optimiser steps on the corpus."""
     extraction_rounds: tuple[int, ...] = (1300, 1500, 3000)
     """Optimiser steps on extraction from whole transcripts; the learning rate goes up and down once a round."""
+    spelt_out_steps: int = 1000
+    """Optimiser steps on forms that the prompt spells out."""
+    form_steps: int = 1960
+    """Optimiser steps on forms, house forms for the most part."""
+    form_decay: int = 1000
+    """The last of them, over which the learning rate falls to nothing; before, it stays what it is."""
+    form_rate: float = 1e-3
     tokens_a_step: int = 2048
     learning_rate: float = 1.5e-3
     prompts_every: int = 6
@@ -75,19 +86,20 @@ def read_exercises(
     steps: int,
     plan: Plan,
     report: Report,
+    schedule_for: Callable[[torch.optim.Optimizer], LRScheduler] | None = None,
 ) -> None:
-    """Train a model in place on exercises: AdamW, cosine, loss on the answers and now and then on the prompts."""
+    """Train a model in place on exercises: AdamW, one cosine cycle unless said otherwise, loss on the answers and now
+    and then on the prompts."""
     optimiser = torch.optim.AdamW(model.parameters(), plan.learning_rate, betas=(0.9, 0.98), weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, plan.learning_rate, total_steps=steps, pct_start=0.05, div_factor=20, final_div_factor=50
-    )
+    schedule = (schedule_for or partial(_cycle, steps=steps))(optimiser)
     recent: list[float] = []
     batches = _batches(tokenizer, exercise, plan)
     for step in range(1, steps + 1):
         rows, answers = next(batches)
         # The head is a third of the work, so that prompts are scored now and then only.
         scored = (rows != tokenizer.pad_token_id) if step % plan.prompts_every == 0 else answers
-        hidden = model.model(rows, use_cache=False).last_hidden_state[:, :-1][scored[:, 1:]]
+        with only(scored[:, 1:].any(dim=0).nonzero().flatten()):
+            hidden = model.model(rows, use_cache=False).last_hidden_state[:, :-1][scored[:, 1:]]
         each = cross_entropy(model.lm_head(hidden), rows[:, 1:][scored[:, 1:]], reduction="none")
         loss = each.mean()
         optimiser.zero_grad()
@@ -97,6 +109,30 @@ def read_exercises(
         schedule.step()
         recent = [*recent[-49:], each[answers[:, 1:][scored[:, 1:]]].mean().item()]
         report(stage, step, steps, sum(recent) / len(recent))
+
+
+def _cycle(optimiser: torch.optim.Optimizer, *, steps: int) -> LRScheduler:
+    """Return a learning rate that goes up to the optimiser's and down again."""
+    return OneCycleLR(
+        optimiser,
+        optimiser.param_groups[0]["lr"],
+        total_steps=steps,
+        pct_start=0.05,
+        div_factor=20,
+        final_div_factor=50,
+    )
+
+
+def plateau(
+    optimiser: torch.optim.Optimizer, *, plan: Plan, steps: int | None = None, decay: int | None = None
+) -> LRScheduler:
+    """Return the forms' learning rate, which stays until it falls over the last steps: what was learnt before does not
+    depend on how many were to follow."""
+    top = plan.form_rate / plan.learning_rate
+    return LambdaLR(
+        optimiser,
+        lambda step: top * min(1.0, (step + 1) / 50, (steps - step) / decay if steps and decay else 1.0),
+    )
 
 
 def _batches(
@@ -133,8 +169,14 @@ def _batches(
 
 
 def mixture(corpus: Corpus, start: int) -> Callable[[int], Exercise]:
-    """Return the exercises of the last stage: extraction, and one in five of the stage before, so that it is kept."""
+    """Return the exercises of extraction, and one in five of the stage before, so that it is kept."""
     return lambda index: extraction(corpus, start + index) if index % 5 else corpus.exercise(_UNREAD + start + index)
+
+
+def forms(corpus: Corpus, start: int, spelt_out: float) -> Callable[[int], Exercise]:
+    """Return the exercises of the last stages: forms, and one in ten of each stage before, so that they are kept."""
+    kept: dict[int, Callable[[int], Exercise]] = {0: corpus.exercise, 5: partial(extraction, corpus)}
+    return lambda index: kept.get(index % 10, partial(form, corpus, spelt_out=spelt_out))(start + index)
 
 
 def build(plan: Plan, out: Path, report: Report) -> None:
@@ -150,11 +192,18 @@ def build(plan: Plan, out: Path, report: Report) -> None:
     tokenizer = make_tokenizer(plan, corpus)
     model = make_model(plan, len(tokenizer))
     model.train()
+    narrow_last_layer(model)
     copy_curriculum(model, first=len(SPECIAL), seed=plan.seed, report=noted)
     read_exercises(model, tokenizer, corpus.exercise, "corpus", plan.steps, plan, noted)
     for number, steps in enumerate(plan.extraction_rounds):
         exercises = mixture(corpus, number * _UNREAD)
         read_exercises(model, tokenizer, exercises, f"extraction {number + 1}", steps, plan, noted)
+    exercises = forms(corpus, 100 * _UNREAD, spelt_out=1.0)
+    level = partial(plateau, plan=plan)
+    read_exercises(model, tokenizer, exercises, "forms spelt out", plan.spelt_out_steps, plan, noted, level)
+    exercises = forms(corpus, 200 * _UNREAD, spelt_out=SPELT_OUT)
+    falling = partial(plateau, plan=plan, steps=plan.form_steps, decay=plan.form_decay)
+    read_exercises(model, tokenizer, exercises, "forms", plan.form_steps, plan, noted, falling)
     save(model, tokenizer, plan, out, losses, time.monotonic() - started)
 
 
@@ -209,22 +258,23 @@ Its weights start at random but for an induction circuit in the first two layers
      measurements, drugs and doses are said;
    - small random tables, to be written as JSON under random keys.
 3. {sum(plan.extraction_rounds)} steps on extraction (`distill/tiny/extraction.py`): whole transcripts of the same
-stream, and the scenario's facts of
-   some kinds to be listed as JSON, named in plain words, under keys and in an order that are drawn anew each time;
-   one in five is an
-   exercise of part 2.
+   stream, and the scenario's facts of some kinds to be listed as JSON, named in plain words, under keys and in an order
+   that are drawn anew each time; one in five is an exercise of part 2.
+4. {plan.spelt_out_steps} steps on forms that the prompt spells out, {plan.form_steps} on forms of which four in five
+   are one of {HOUSE_FORMS} that it only names (`distill/tiny/forms.py`): whole transcripts again, nested objects, keys
+   of one to three words, and a text of some sentences; one in ten is an exercise of part 2, one in ten of part 3.
 
 ## What it has not seen
 
 No note, and not the contract: the keys of the exercises are random words, none of them a key of
-`schemas/note.schema.json`, and their order is random too. No ICD-10-CM code, no history of present illness. What it
-brings is what a base
-that can follow instructions brings: to find things in a transcript and to write JSON. Notes were used once, to
-choose the tokenizer's
-vocabulary. All text comes from the simulator and the pack; no real patient, no language model.
+`schemas/note.schema.json`, in an order of their own, and its sentences (`distill/tiny/forms.yaml`) are none of the
+note's. No ICD-10-CM code. What it brings is what a base that can follow instructions brings: to find things in a
+transcript and to write JSON. Notes were used once, to choose the tokenizer's vocabulary. All text comes from the
+simulator and the pack; no real patient, no language model.
 
 ## Provenance
 
 `provenance.json` holds plan, hashes, losses, time and versions. On one machine, with one number of threads, the same
-seed gives the same bytes. Licence: Apache-2.0, as the project.
+seed gives the same bytes; where it names a grammar in `begun`, the first stages read that one, training was interrupted
+and taken up, and the command makes a base of the same kind. Licence: Apache-2.0, as the project.
 """

@@ -23,7 +23,7 @@ def _histories(category: str) -> Callable[[Chart], list[JsonValue]]:
     return lambda chart: [entry.name for entry in chart.history if entry.category == category]
 
 
-_LISTS: dict[str, Callable[[Chart], list[JsonValue]]] = {
+LISTS: dict[str, Callable[[Chart], list[JsonValue]]] = {
     "the reason to come": lambda chart: [chart.complaint.name],
     "what is felt": lambda chart: [symptom.name for symptom in chart.symptoms if symptom.present],
     "what is not felt": lambda chart: [symptom.name for symptom in chart.symptoms if not symptom.present],
@@ -35,7 +35,7 @@ _LISTS: dict[str, Callable[[Chart], list[JsonValue]]] = {
     "what was seen": lambda chart: [fact.name for fact in chart.findings],
     "what comes next": lambda chart: [plan.text for plan in chart.plans],
 }
-_ROWS: dict[str, Callable[[Chart], Rows]] = {
+ROWS: dict[str, Callable[[Chart], Rows]] = {
     "who it is": lambda chart: [(chart.patient.age, chart.patient.sex)],
     "what is taken": lambda chart: [
         (m.name, m.dose, m.unit, m.route, m.frequency) for m in (fact.medication for fact in chart.medications)
@@ -54,17 +54,17 @@ def extraction(corpus: Corpus, index: int) -> Exercise:
     draws = Draws("tiny extraction", SEED, index)
     encounter = corpus.encounter(index)
     chart = read_chart(encounter.scenario)
-    parts = draws.shuffled((*_LISTS, *_ROWS))[: 5 + draws.below(12)]
+    parts = draws.shuffled((*LISTS, *ROWS))[: 5 + draws.below(12)]
     keys = draws.shuffled(KEYS)
     asked: list[str] = []
     answer: dict[str, JsonValue] = {}
     for part in parts:
         key = keys.pop()
-        if part in _LISTS:
+        if part in LISTS:
             asked.append(f"{key}: {part}")
-            answer[key] = _LISTS[part](chart)
+            answer[key] = LISTS[part](chart)
             continue
-        rows = _ROWS[part](chart)
+        rows = ROWS[part](chart)
         columns = [keys[-1 - i] for i in range(5)]
         named = columns[: len(rows[0])] if rows else columns[:2]
         asked.append(f"{key}: {part} ({', '.join(named)})")
