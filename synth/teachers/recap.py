@@ -10,7 +10,7 @@ from synth.records import LabFact, PlanFact, SymptomFact
 from synth.teachers.chart import Chart
 from synth.teachers.note import join
 from synth.teachers.script import Script
-from synth.teachers.speech import Speech
+from synth.teachers.speech import Speech, plural
 
 _UNSPOKEN = frozenset("/%<>=^")
 """What stands in a note and cannot be read out as it is."""
@@ -103,7 +103,7 @@ class Recap:
         script.doctor(f"{reply}_answer")
 
     def _number(self, rule: str, labs: Sequence[LabFact]) -> str:
-        return f"{rule}s" if len(labs) > 1 or self._names(labs).endswith("s") else rule
+        return f"{rule}s" if len(labs) > 1 or plural(self._names(labs)) else rule
 
     def _names(self, labs: Sequence[LabFact]) -> str:
         found = [self._pack.labs[lab.name].says[0] if lab.name in self._pack.labs else lab.name for lab in labs]

@@ -144,11 +144,11 @@ class Speech:
         measure: Measure | None = self._pack.labs.get(fact.name)
         name = self._draws.pick(measure.says) if measure is not None else fact.name
         unit = measure.unit_says if measure is not None else fact.unit
-        plural = name.partition(" at ")[0].partition(" after ")[0].endswith("s")
+        many = plural(name.partition(" at ")[0].partition(" after ")[0])
         return {
             "lab": name,
-            "is": "are" if plural else "is",
-            "was": "were" if plural else "was",
+            "is": "are" if many else "is",
+            "was": "were" if many else "was",
             "value": self.number(fact.value),
             "unit": f" {_counted(unit, fact.value)}" if unit else "",
         }
@@ -158,6 +158,11 @@ class Speech:
         decimals = len(str(fact.value).partition(".")[2])
         wrong = f"{abs(fact.value) + 10**-decimals:.{decimals}f}"
         return f"minus {wrong}" if fact.value < 0 else wrong
+
+
+def plural(name: str) -> bool:
+    """Return whether a result is spoken of as several: ``platelets``, but not ``stiffness`` or ``urinalysis``."""
+    return name.endswith("s") and not name.endswith(("ss", "is"))
 
 
 def _counted(unit: str, value: Number) -> str:
