@@ -43,6 +43,10 @@ FactKind = Literal[
     "lab",
     "study",
     "diagnosis",
+    "tumor",
+    "therapy",
+    "toxicity",
+    "response",
     "plan",
 ]
 InventedKind = Literal["medication", "dose", "value", "diagnosis", "negation", "laterality"]

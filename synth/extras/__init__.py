@@ -16,7 +16,10 @@ from synth.packs import Pack
 from synth.packs.model import Presentation
 from synth.records import Scenario
 
-EXTRAS: Mapping[str, str] = {}
+EXTRAS: Mapping[str, str] = {
+    "oncology": "synth.extras.oncology:ONCOLOGY",
+    "oncology-where-known": "synth.extras.oncology:ONCOLOGY_WHERE_KNOWN",
+}
 
 
 class Extra(Protocol):

@@ -9,6 +9,7 @@ from functools import cached_property
 from synth.checks.faithfulness.facts import reached, told
 from synth.checks.faithfulness.findings import FactVerdict, Faithfulness, Reached, Verdict
 from synth.checks.faithfulness.lexicon import Lexicon, lexicon
+from synth.checks.faithfulness.oncology import terms_of
 from synth.checks.faithfulness.reading import Line
 from synth.checks.faithfulness.target import codes_of, lines_of
 from synth.checks.faithfulness.trace import Trace
@@ -97,7 +98,7 @@ def _terms(facts: Iterable[Fact]) -> Iterator[str]:
             case PlanFact(medication=None):
                 yield fact.text
             case _:
-                pass
+                yield from terms_of(fact)
 
 
 def source_lines(source: Source | str) -> list[Line]:

@@ -8,6 +8,7 @@ from functools import lru_cache
 from synth.checks.faithfulness.findings import Reached
 from synth.checks.faithfulness.language import language
 from synth.checks.faithfulness.lexicon import ConceptKind
+from synth.checks.faithfulness.oncology import reached_case, told_case
 from synth.checks.faithfulness.reading import AFFIRMED, DENIED
 from synth.checks.faithfulness.statements import ENOUGH, Statement
 from synth.checks.faithfulness.tokens import tokenize
@@ -24,8 +25,12 @@ from synth.records import (
     MedicationFact,
     PatientFact,
     PlanFact,
+    ResponseFact,
     StudyFact,
     SymptomFact,
+    TherapyFact,
+    ToxicityFact,
+    TumorFact,
     VitalFact,
 )
 
@@ -59,6 +64,8 @@ def reached(fact: Fact, view: View) -> Reached:
             return _diagnosis(fact, view)
         case PlanFact():
             return _plan(fact, view)
+        case TumorFact() | TherapyFact() | ToxicityFact() | ResponseFact():
+            return reached_case(fact, view)
 
 
 @lru_cache(maxsize=1024)
@@ -88,6 +95,8 @@ def told(fact: Fact) -> str:
             return fact.text
         case HistoryFact() | FindingFact():
             return fact.name
+        case TumorFact() | TherapyFact() | ToxicityFact() | ResponseFact():
+            return told_case(fact)
 
 
 def _phrase(

@@ -1,0 +1,154 @@
+"""What of a tumor's facts a text carries: staging, therapy with its doses, toxicity with its grade, response."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from synth.checks.faithfulness.findings import Reached
+from synth.checks.faithfulness.statements import ENOUGH
+from synth.checks.faithfulness.tokens import tokenize
+from synth.checks.faithfulness.view import View, term
+from synth.records import Course, Fact, ResponseFact, TherapyFact, ToxicityFact, TumorFact
+
+_FOUND, _MISSING = Reached("found"), Reached("missing")
+_CATEGORY = re.compile(r"(?:y?[cp]|r|a)?(?:(t)(?:x|0|is|[1-4][a-d]?(?:mi)?)|(n)(?:x|0|[1-3][a-c]?)|(m)(?:0|1[a-c]?))")
+_PREFIX = re.compile(r"^(?:y?[cp]|r|a)(?=[tnm])")
+_ROMAN = re.compile(r"(i{1,3}|iv)[a-d]?[1-3]?")
+_COUNTED = frozenset(("fraction", "fractions", "sessions", "treatments", "x"))
+
+
+def reached_case(fact: TumorFact | TherapyFact | ToxicityFact | ResponseFact, view: View) -> Reached:
+    """Return the verdict on a fact of a tumor in a text."""
+    match fact:
+        case TumorFact():
+            return _tumor(fact, view)
+        case TherapyFact():
+            return _therapy(fact, view)
+        case ToxicityFact():
+            return _toxicity(fact, view)
+        case ResponseFact():
+            return _phrase(fact.text, view)
+
+
+def told_case(fact: TumorFact | TherapyFact | ToxicityFact | ResponseFact) -> str:
+    """Return a fact of a tumor in a few words."""
+    match fact:
+        case TumorFact():
+            return ", ".join(part for part in (fact.site, fact.histology, fact.grading, fact.tnm, fact.stage) if part)
+        case TherapyFact(course=Course() as course):
+            return f"{fact.name} of {course.target}, {course.dose:g} Gy in {course.fractions} fractions, {fact.state}"
+        case TherapyFact():
+            return f"{fact.name}, {fact.state}"
+        case ToxicityFact():
+            return f"{fact.term} grade {fact.grade}"
+        case ResponseFact():
+            return fact.text
+
+
+def terms_of(fact: Fact) -> Iterator[str]:
+    """Yield what a tumor's facts are called that have no values of their own."""
+    match fact:
+        case TumorFact():
+            yield from (part for part in (fact.histology, fact.grading) if part)
+        case TherapyFact():
+            yield fact.name
+        case ResponseFact():
+            yield fact.text
+        case _:
+            pass
+
+
+def _phrase(text: str, view: View) -> Reached:
+    best = view.statements.match(term(text, view.lexicon))
+    if best.share < ENOUGH:
+        return _MISSING
+    if best.conflict is not None:
+        line = view.statements.lines[best.where]
+        return Reached("contradicted", f"another {best.conflict} is said", view.lines[line].field if view.target else "")
+    return _FOUND
+
+
+def _tumor(fact: TumorFact, view: View) -> Reached:
+    parts = [_phrase(text, view) for text in (fact.site, fact.histology, fact.grading) if text]
+    parts.append(_staged(fact, view))
+    return next((part for part in parts if part.verdict == "contradicted"), None) or next(
+        (part for part in parts if part.verdict == "missing"), _FOUND
+    )
+
+
+def _staged(fact: TumorFact, view: View) -> Reached:
+    """Return the verdict on TNM and stage group: all of them said, and no others."""
+    said: dict[str, set[str]] = {}
+    for word in view.words:
+        if len(word) < 8 and (found := _CATEGORY.fullmatch(word)) is not None:
+            said.setdefault(found[found.lastindex or 1], set()).add(_PREFIX.sub("", word))
+    for word in tokenize(fact.tnm) if fact.tnm else ():
+        category = _PREFIX.sub("", word)
+        letter = category[0]
+        if letter not in "tnm":
+            continue
+        others = said.get(letter, set()) - {category}
+        if others and view.target:
+            return Reached("contradicted", f"{max(others)} is said")
+        if category not in said.get(letter, ()):
+            return Reached("contradicted", f"{max(others)} is said") if others else _MISSING
+    if fact.stage is None:
+        return _FOUND
+    tokens = view.reading.tokens
+    stages = {after for word, after in zip(tokens, tokens[1:], strict=False) if word == "stage"}
+    stages = {stage for stage in stages if _ROMAN.fullmatch(stage)}
+    own = fact.stage.casefold()
+    if own in stages:
+        return _FOUND
+    return Reached("contradicted", f"stage {max(stages).upper()} is said") if stages and view.target else _MISSING
+
+
+def _therapy(fact: TherapyFact, view: View) -> Reached:
+    if fact.ago is not None and not {a for a in term(fact.ago, view.lexicon).amounts if a[1]} <= view.amounts:
+        return _MISSING
+    if fact.course is None:
+        return _phrase(fact.name, view)
+    return _course(fact.course, view)
+
+
+def _course(course: Course, view: View) -> Reached:
+    """Return the verdict on a course: its dose with its fractions, or with its dose per fraction, and its target."""
+    reading = view.reading
+    best = _MISSING
+    doses = [q for q in reading.quantities if q.base == "gy" and q.value * q.factor == course.dose]
+    for dose in doses:
+        sentence = reading.sentences[reading.sentence_at(dose.at)]
+        behind = reading.within(dose.end, sentence.end)
+        named = [q.value for q in reading.within(sentence.start, sentence.end) if _counts(view, q.end)]
+        each = [q.value for q in behind if q.base == "gy"]
+        single = course.fractions == 1 and "single" in reading.tokens[sentence.start : sentence.end]
+        if single or course.fractions in named or course.per_fraction in each:
+            best = _FOUND
+        elif (named or (each and course.dose not in each)) and view.target and best is _MISSING:
+            best = Reached("contradicted", "other fractions are given", view.field_at(dose.at))
+    if best.verdict != "found":
+        return best
+    target = _phrase(course.target, view)
+    return target if target.verdict != "contradicted" or view.target else _MISSING
+
+
+def _counts(view: View, end: int) -> bool:
+    return not _COUNTED.isdisjoint(view.reading.tokens[end : end + 1])
+
+
+def _toxicity(fact: ToxicityFact, view: View) -> Reached:
+    """Return the verdict on an adverse event: named, with its grade in the same sentence and no other one."""
+    reading = view.reading
+    stems = term(fact.term, view.lexicon).stems
+    best = _MISSING
+    for own, sentence in zip(view.statements.own, reading.sentences, strict=True):
+        if not stems.keys() <= own.stems.keys():
+            continue
+        tokens = reading.tokens[sentence.start : sentence.end]
+        grades = {after for word, after in zip(tokens, tokens[1:], strict=False) if word == "grade"}
+        if str(fact.grade) in grades:
+            return _FOUND
+        if grades and view.target:
+            best = Reached("contradicted", f"grade {max(grades)} is said", view.field_at(sentence.start))
+    return best
