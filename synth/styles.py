@@ -101,9 +101,12 @@ class Doses(Record):
         return tuple(_pattern(form, self.decimals, self.mark) for form in (self.under_way, self.course, self.single))
 
 
-_COURSE = re.compile(r"\b(\d+(?:\.\d+)?) Gy in (\d+) fractions\b")
-_SINGLE = re.compile(r"\b(\d+(?:\.\d+)?) Gy in a single fraction\b")
-_UNDER_WAY = re.compile(r"\b(\d+) of (\d+) fractions \((\d+(?:\.\d+)?) of (\d+(?:\.\d+)?) Gy\)")
+_COURSE = re.compile(r"(?<![\w.,])(\d+(?:\.\d+)?) Gy in (\d+) (?:fractions|Fraktionen)\b")
+_SINGLE = re.compile(r"(?<![\w.,])(\d+(?:\.\d+)?) Gy (?:in a single fraction|als Einzelfraktion)\b")
+_UNDER_WAY = re.compile(
+    r"\b(\d+) (?:of|von) (\d+) (?:fractions|Fraktionen) \((\d+(?:\.\d+)?) (?:of|von) (\d+(?:\.\d+)?) Gy\)"
+)
+"""Doses as packs and their terms write them."""
 
 
 class Style(Record):

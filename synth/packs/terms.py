@@ -19,6 +19,7 @@ from synth.records import Language
 
 _FOLDER = Path(__file__).resolve().parent.parent / "specialties" / "terms"
 _SPAN = re.compile(r"(\d+) (day|week|month|year)s?")
+_DOSE = r"\d+ Gy (?:in \d+ (?:fractions|Fraktionen)|in a single fraction|als Einzelfraktion)|\d+ (?:of|von) \d+ Gy"
 _DECIMAL = re.compile(r"(?<![\w.,])(\d+),(\d{1,3})(?![\w,]|\.\d)")
 
 
@@ -31,9 +32,10 @@ class Terms:
         self._own = {name: forms[0] for name, forms in spoken.items()}
         self._spans = {name: cast("list[str]", forms) for name, forms in data["spans"].items()}
         words = {form: name for name, forms in spoken.items() for form in forms}
+        words |= {part: whole for form, name in words.items() for part, whole in _apart(form, name)}
         english: dict[str, str] = {}
         for form, name in [*words.items(), *cast("dict[str, str]", data["words"]).items()]:
-            english.setdefault(form.casefold(), name)
+            english.setdefault(_DECIMAL.sub(r"\1.\2", form).lower(), name)
         self._english = english
         longest = sorted(english, key=len, reverse=True)
         self._known = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, longest))})(?!\w)", re.IGNORECASE)
@@ -58,7 +60,14 @@ class Terms:
         text = _DECIMAL.sub(r"\1.\2", text)
         for pattern, instead in self._rewritten:
             text = pattern.sub(instead, text)
-        return self._known.sub(lambda m: self._english[m[0].casefold()], text)
+        return self._known.sub(lambda m: self._english[m[0].lower()], text)
+
+
+def _apart(form: str, name: str) -> Iterator[tuple[str, str]]:
+    """Yield what stands around the dose in a term and in its English: a house style writes the dose anew."""
+    own, english = (re.split(_DOSE, text) for text in (form, name))
+    if len(own) > 1 and len(own) == len(english):
+        yield from ((a.strip(" ,"), b.strip(" ,")) for a, b in zip(own, english, strict=True) if a.strip(" ,"))
 
 
 @cache
@@ -113,7 +122,7 @@ def _common(pack: Pack) -> Iterator[str]:
     yield from (entry for group in pack.background for entry in group)
     yield from pack.vitals
     for name, drug in pack.drugs.items():
-        yield from (name, drug.route, *(step.frequency for step in drug.ladder))
+        yield from (name, drug.route, drug.unit, *(step.frequency for step in drug.ladder))
 
 
 def _named(one: Presentation) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 A template reads the facts by kind, and varies its words with seeded draws: ``say("{It is|This is} $what", what=…)``
 chooses between the parts in braces, ``pick(a, b)`` one of some values, ``chance(0.3)`` says yes or no.
-``t`` gives what facts are called in the scenario's language, ``style`` the house style where the task knows any.
+``t`` gives what a fact is called in the scenario's language, ``ts`` what some are, ``style`` the house style where the task knows any.
 """
 
 from __future__ import annotations
@@ -65,11 +65,13 @@ class Templates:
             state.slots = {name: str(value) for name, value in slots.items()}
             return line(text)(state)
 
+        called: Callable[[str], str] = terms(scenario.language).of if scenario.language is not None else str
         values: dict[str, object] = {} if self._style is None else {"style": self._style}
         return values | {
             "facts": facts,
             "language": scenario.language or "en",
-            "t": terms(scenario.language).of if scenario.language is not None else str,
+            "t": called,
+            "ts": lambda names: [called(name) for name in names],
             "pack": self._packs[patient.sex],
             "scenario": scenario,
             "patient": patient,

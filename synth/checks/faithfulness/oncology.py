@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from synth.checks.faithfulness.findings import Reached
 from synth.checks.faithfulness.statements import ENOUGH
 from synth.checks.faithfulness.tokens import tokenize
+from synth.checks.faithfulness.units import Quantity
 from synth.checks.faithfulness.view import View, term
 from synth.records import Course, Fact, ResponseFact, TherapyFact, ToxicityFact, TumorFact
 
@@ -96,8 +97,8 @@ def _staged(fact: TumorFact, view: View) -> Reached:
     if fact.stage is None:
         return _FOUND
     tokens = view.reading.tokens
-    stages = {after for word, after in zip(tokens, tokens[1:], strict=False) if word == "stage"}
-    stages = {stage for stage in stages if _ROMAN.fullmatch(stage)}
+    near = {word for i, one in enumerate(tokens) if one == "stage" for word in _first(tokens[i + 1 : i + 4])}
+    stages = {stage for stage in near if _ROMAN.fullmatch(stage)}
     own = fact.stage.casefold()
     if own in stages:
         return _FOUND
@@ -120,7 +121,7 @@ def _course(course: Course, view: View) -> Reached:
     for dose in doses:
         sentence = reading.sentences[reading.sentence_at(dose.at)]
         behind = reading.within(dose.end, sentence.end)
-        named = [q.value for q in reading.within(sentence.start, sentence.end) if _counts(view, q.end)]
+        named = [q.value for q in reading.within(sentence.start, sentence.end) if not q.base and _counts(view, q)]
         each = [q.value for q in behind if q.base == "gy"]
         single = course.fractions == 1 and "single" in reading.tokens[sentence.start : sentence.end]
         if single or course.fractions in named or course.per_fraction in each:
@@ -133,8 +134,15 @@ def _course(course: Course, view: View) -> Reached:
     return target if target.verdict != "contradicted" or view.target else _MISSING
 
 
-def _counts(view: View, end: int) -> bool:
-    return not _COUNTED.isdisjoint(view.reading.tokens[end : end + 1])
+def _counts(view: View, q: Quantity) -> bool:
+    """Return whether a number is one of fractions: ``20 fractions``, ``20 x 3 Gy``, ``8 Gy x 1``."""
+    tokens = view.reading.tokens
+    return tokens[q.at - 1] == "x" or not _COUNTED.isdisjoint(tokens[q.end : q.end + 1])
+
+
+def _first(tokens: list[str]) -> list[str]:
+    """Return the first token that is neither a colon nor ``group``."""
+    return [word for word in tokens if word not in (":", "group")][:1]
 
 
 def _toxicity(fact: ToxicityFact, view: View) -> Reached:
