@@ -223,7 +223,9 @@ class RunConfig(Record):
     def _of_the_task(cls, style: Style | None, info: ValidationInfo) -> Style | None:
         task = load_task(info.data.get("task", "note"))
         if style is not None and set(style.sections) != set(task.sections):
-            raise ValueError(f"{style.name} must give a heading to each of {', '.join(task.sections)}, and to no others")
+            raise ValueError(
+                f"{style.name} must give a heading to each of {', '.join(task.sections)}, and to no others"
+            )
         return style
 
     @model_validator(mode="after")

@@ -208,7 +208,9 @@ async def _commit_candidates(
             verdict = _verdict(checks, judge, config.judge)
 
             async def decide(index: int) -> Decided:
-                candidate = Candidate(sample_scenario(pack, config.seed, index, population, task.extras, config.language))
+                candidate = Candidate(
+                    sample_scenario(pack, config.seed, index, population, task.extras, config.language)
+                )
                 outcome = await _decide(candidate, teacher, verdict)
                 return outcome if isinstance(outcome, Decided) else decided(outcome, written=candidate.written)
 

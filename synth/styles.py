@@ -34,8 +34,8 @@ _PERSONS = {
 
 
 class Doses(Record):
-    """How doses of radiation are written. Slots: ``{total}`` and ``{each}`` in Gy, ``{fractions}``, and of a course under
-    way ``{given}`` fractions and ``{received}`` Gy."""
+    """How doses of radiation are written. Slots: ``{total}`` and ``{each}`` in Gy, ``{fractions}``, and of a course
+    under way ``{given}`` fractions and ``{received}`` Gy."""
 
     course: str
     single: str
@@ -160,7 +160,9 @@ class Conformity:
     @property
     def score(self) -> float:
         """The mean of the parts that there are."""
-        parts = [part for part in (self.headings, self.order, self.phrases, self.doses, self.wording) if part is not None]
+        parts = [
+            part for part in (self.headings, self.order, self.phrases, self.doses, self.wording) if part is not None
+        ]
         return sum(parts) / len(parts)
 
 
@@ -258,7 +260,9 @@ def load_style(given: str) -> Style:
         content = load_yaml(path)
     except FileNotFoundError:
         known = style_names()
-        raise UserError(f"no style {given!r}{suggest(given, known)}; give a file, or one of {', '.join(known)}") from None
+        raise UserError(
+            f"no style {given!r}{suggest(given, known)}; give a file, or one of {', '.join(known)}"
+        ) from None
     except (OSError, yaml.YAMLError) as error:
         raise UserError(f"cannot read {given}: {str(error).splitlines()[0]}") from error
     return read_style(content, given)  # type: ignore[arg-type]  # what YAML holds

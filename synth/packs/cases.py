@@ -89,7 +89,7 @@ class Therapy(Record):
             return self
         if abs(course.dose - course.fractions * course.per_fraction) > course.fractions * _ROUNDING + 1e-9:
             raise ValueError(
-                f"therapy {self.name!r}: {course.fractions} fractions of {course.per_fraction} Gy are not {course.dose} Gy"
+                f"therapy {self.name!r}: {course.fractions} x {course.per_fraction} Gy are not {course.dose} Gy"
             )
         if (course.given is not None) != (self.state == "ongoing"):
             raise ValueError(f"therapy {self.name!r}: a course that is ongoing says how many fractions were given")

@@ -1,7 +1,8 @@
-"""What facts are called in another language than English, and such texts read back: ``specialties/terms/<language>.yaml``.
+"""What facts are called in another language than English (``specialties/terms/``), and such texts read back.
 
-Reading back is by terms, the longest first, and by the words that say how many, since when, which side and whether: what
-comes out is no English that anybody would write, but it names facts as the packs do, for a check that looks for facts.
+Reading back is by terms, the longest first, and by the words that say how many, since when, which side and whether:
+what comes out is no English that anybody would write, but it names facts as the packs do, for a check that looks for
+facts.
 """
 
 from __future__ import annotations
@@ -40,7 +41,8 @@ class Terms:
         longest = sorted(english, key=len, reverse=True)
         self._known = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, longest))})(?!\w)", re.IGNORECASE)
         self._rewritten = [
-            (re.compile(pattern, re.IGNORECASE), instead) for pattern, instead in cast("dict[str, str]", data["patterns"]).items()
+            (re.compile(pattern, re.IGNORECASE), instead)
+            for pattern, instead in cast("dict[str, str]", data["patterns"]).items()
         ]
 
     def known(self, text: str) -> bool:
@@ -144,6 +146,8 @@ def _named(one: Presentation) -> Iterator[str]:
             yield therapy.name
             if therapy.course is not None:
                 course = therapy.course
-                yield from (part for part in (course.target, course.technique, course.intent, course.concurrent) if part)
+                yield from (
+                    part for part in (course.target, course.technique, course.intent, course.concurrent) if part
+                )
         yield from (event.term for event in one.case.toxicities)
         yield from (one.case.response,) if one.case.response is not None else ()

@@ -192,7 +192,9 @@ async def open_server(request: TeacherRequest) -> ServerTeacher:
     if not request.endpoints or request.teacher.model is None:
         raise UserError("the server teacher needs --endpoint URL and --model NAME")
     client = client_for(request, request.endpoints, request.teacher.model, revision=request.teacher.revision)
-    teacher = ServerTeacher(client, request.task, request.pack, sampling(request), revision=request.teacher.revision, style=request.style)
+    teacher = ServerTeacher(
+        client, request.task, request.pack, sampling(request), revision=request.teacher.revision, style=request.style
+    )
     return await probed(teacher, request)
 
 

@@ -2,7 +2,8 @@
 
 A template reads the facts by kind, and varies its words with seeded draws: ``say("{It is|This is} $what", what=…)``
 chooses between the parts in braces, ``pick(a, b)`` one of some values, ``chance(0.3)`` says yes or no.
-``t`` gives what a fact is called in the scenario's language, ``ts`` what some are, ``style`` the house style where the task knows any.
+``t`` gives what a fact is called in the scenario's language, ``ts`` what some are,
+``style`` the house style where the task knows any.
 """
 
 from __future__ import annotations

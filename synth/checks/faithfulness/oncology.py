@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 
 from synth.checks.faithfulness.findings import Reached
 from synth.checks.faithfulness.statements import ENOUGH
@@ -66,7 +67,9 @@ def _phrase(text: str, view: View) -> Reached:
         return _MISSING
     if best.conflict is not None:
         line = view.statements.lines[best.where]
-        return Reached("contradicted", f"another {best.conflict} is said", view.lines[line].field if view.target else "")
+        return Reached(
+            "contradicted", f"another {best.conflict} is said", view.lines[line].field if view.target else ""
+        )
     return _FOUND
 
 
@@ -154,9 +157,9 @@ def _toxicity(fact: ToxicityFact, view: View) -> Reached:
         if not stems.keys() <= own.stems.keys():
             continue
         tokens = reading.tokens[sentence.start : sentence.end]
-        grades = {after for word, after in zip(tokens, tokens[1:], strict=False) if word == "grade"}
+        grades = {after for word, after in pairwise(tokens) if word == "grade"}
         if str(fact.grade) in grades:
-            return _FOUND
-        if grades and view.target:
-            best = Reached("contradicted", f"grade {max(grades)} is said", view.field_at(sentence.start))
+            best = _FOUND
+        elif grades and view.target:
+            return Reached("contradicted", f"grade {max(grades)} is said", view.field_at(sentence.start))
     return best
