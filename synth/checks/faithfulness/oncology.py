@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from synth.checks.faithfulness.findings import Reached
 from synth.checks.faithfulness.statements import ENOUGH
-from synth.checks.faithfulness.tokens import tokenize
+from synth.checks.faithfulness.tokens import stem, tokenize
 from synth.checks.faithfulness.units import Quantity
 from synth.checks.faithfulness.view import View, term
 from synth.records import Course, Fact, ResponseFact, TherapyFact, ToxicityFact, TumorFact
@@ -153,8 +153,8 @@ def _toxicity(fact: ToxicityFact, view: View) -> Reached:
     reading = view.reading
     stems = term(fact.term, view.lexicon).stems
     best = _MISSING
-    for own, sentence in zip(view.statements.own, reading.sentences, strict=True):
-        if not stems.keys() <= own.stems.keys():
+    for sentence in reading.sentences:
+        if not stems.keys() <= set(map(stem, reading.tokens[sentence.start : sentence.end])):
             continue
         tokens = reading.tokens[sentence.start : sentence.end]
         grades = {after for word, after in pairwise(tokens) if word == "grade"}
