@@ -89,7 +89,7 @@ def _stands(fact: Fact, target: JsonObject, written: set[Entry], problems: Mappi
 
 def _expected(fact: Fact, problems: Mapping[str, str]) -> Entry:
     """Return the entry that a fact makes in a note; the empty one for the patient and the complaint, which make
-    none."""
+    none, and for kinds that a note has no fields for."""
     match fact:
         case SymptomFact():
             return ("symptom", "positive" if fact.present else "negative", _fold(fact.name))
@@ -116,7 +116,7 @@ def _expected(fact: Fact, problems: Mapping[str, str]) -> Entry:
             return ("problem", _fold(fact.name), _fold(fact.icd10cm))
         case PlanFact():
             return ("plan", _fold(problems.get(fact.problem, "")), _fold(fact.text))
-        case PatientFact() | ComplaintFact():
+        case _:
             return ()
 
 

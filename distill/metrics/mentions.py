@@ -17,7 +17,6 @@ from itertools import pairwise
 from synth.checks.faithfulness.numbers import spell, spelled
 from synth.records import (
     ComplaintFact,
-    Course,
     DiagnosisFact,
     Fact,
     FindingFact,
@@ -91,9 +90,10 @@ class Text:
                 return self.has(fact.text)
             case TumorFact():
                 return all(map(self.has, filter(None, (fact.histology, fact.grading, fact.tnm, fact.stage))))
-            case TherapyFact(course=None):
-                return self.has(fact.name)
-            case TherapyFact(course=Course() as course):
+            case TherapyFact():
+                course = fact.course
+                if course is None:
+                    return self.has(fact.name)
                 return self.has(course.target) and self.has(f"{course.dose:g} Gy")
             case ToxicityFact():
                 return self.has(f"{fact.term} grade {fact.grade}") or self.has(f"grade {fact.grade} {fact.term}")
