@@ -29,6 +29,7 @@ METRICS: Mapping[str, str] = {
     "rouge": "distill.metrics.rouge:Rouge",
     "facts": "distill.metrics.facts:Facts",
     "faithfulness": "distill.metrics.faithfulness:FaithfulnessMetric",
+    "style": "distill.metrics.style:StyleMetric",
     "validity": "distill.metrics.validity:Validity",
     "bertscore": "distill.metrics.bertscore:BertScore",
     "bleurt": "distill.metrics.bleurt:Bleurt",

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 from distill.records import BenchmarkItem
 from distill.tasks import answer_of
-from synth.assets import render_prompt
+from synth.assets import load_yaml, render_prompt
 from synth.catalog import load_task
 from synth.errors import UserError
 from synth.records import JsonObject, Scenario, Split
+from synth.styles import Style, read_style
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -239,8 +240,18 @@ def fit(found: Sequence[Example], tokenizer: PreTrainedTokenizerBase, stops: fro
     return Fitted(tuple(kept), tuple(refused))
 
 
+def run_style(run: Path) -> Style | None:
+    """Return the house style of a run, from its ``config.yaml``; None where it has none."""
+    file = run / "config.yaml"
+    content = load_yaml(file) if file.is_file() else None
+    given = content.get("style") if isinstance(content, dict) else None
+    return None if given is None else read_style(given, f"style of {run}")
+
+
 def held_out_items(run: Path, split: Split) -> list[BenchmarkItem]:
-    """Return the encounters of a split as benchmark items, with the scenario that each was written from."""
+    """Return the encounters of a split as benchmark items, with the scenario that each was written from, and the house
+    style of the run where it has one."""
+    style = run_style(run)
     items = []
     for row in read_split(run, split):
         target: JsonObject = json.loads(row["target"])
@@ -256,4 +267,4 @@ def held_out_items(run: Path, split: Split) -> list[BenchmarkItem]:
                 answer=answer_of(load_task(row["task"]), scenario),
             )
         )
-    return items
+    return items if style is None else [item.model_copy(update={"style": style}) for item in items]

@@ -8,6 +8,7 @@ from typing import Literal, Protocol, runtime_checkable
 from pydantic import Field
 
 from synth.records import JsonObject, Record, Scenario
+from synth.styles import Style
 
 Finish = Literal["stop", "length", "given", "too_long", "filtered", "failed"]
 """How an output came to its end."""
@@ -27,6 +28,8 @@ class BenchmarkItem(Record):
     """What is true of the item; None where nobody knows it."""
     section: str | None = None
     """The section of a note that is asked for, as people call it; None where it is no section."""
+    style: Style | None = Field(default=None, exclude_if=lambda style: style is None)
+    """The house style that a prediction is to keep to; None where there is none."""
     groups: dict[str, str] = Field(default_factory=dict)
     """What a table may be split by, such as ``{"Topic": "Cornea"}``."""
     task: str | None = None

@@ -28,7 +28,8 @@ def metrics_of(task: Task) -> tuple[str, ...]:
     """Return the metrics that apply to a task, in the order of a table."""
     if task.answer is not None:
         return ("validity", _METRICS[task.answer.kind], "faithfulness", "rouge")
-    return ("validity", *(("facts",) if task.schema_name == NOTE else ()), "faithfulness", "rouge")
+    own = ("facts",) if task.schema_name == NOTE else ("style",) if task.style is not None else ()
+    return ("validity", *own, "faithfulness", "rouge")
 
 
 def has_divisions(task: str | None) -> bool:

@@ -23,6 +23,7 @@ CHECKS: Mapping[str, str] = {
     "phi": "synth.checks.phi:PhiCheck",
     "faithfulness": "synth.checks.faithfulness:FaithfulnessCheck",
     "answer": "synth.checks.answer:AnswerCheck",
+    "style": "synth.checks.style:StyleCheck",
     "identities": "synth.checks.identities:IdentitiesCheck",
     "contamination": "synth.checks.contamination:ContaminationCheck",
     "duplicates": "synth.checks.duplicates:DuplicatesCheck",
@@ -104,6 +105,10 @@ class Task(Record):
     answer: Answer | None = None
     """None where there is no right and wrong but faithfulness."""
     carried: Carried = Carried()
+    style: str | None = None
+    """The house style where a run names none, by its name below ``styles/``; None where a task knows no styles."""
+    sections: tuple[str, ...] = ()
+    """What a style names and orders; all of them."""
     nouns: tuple[str, str] = ("transcript", "note")
     """What source and target are called where a person reads of them."""
 

@@ -35,6 +35,7 @@ def synth() -> None:
     "--out", type=click.Path(path_type=Path, file_okay=False), help="Run directory [outputs/SPECIALTY-TASK-SEED]."
 )
 @click.option("--task", help="What is written ('synth tasks' lists them) [note].")
+@click.option("--style", metavar="FILE|NAME", help="House style: a YAML file, or english, english-brief, german.")
 @click.option("--seed", type=click.IntRange(min=0), help="Fixes the scenarios, whatever the concurrency [0].")
 @click.option("--teacher", help="auto, simulator, or the id of a model for vLLM to serve here [auto].")
 @click.option(
@@ -143,6 +144,7 @@ def generate(
     n: int | None,
     out: Path | None,
     task: str | None,
+    style: str | None,
     seed: int | None,
     teacher: str | None,
     endpoints: tuple[str, ...],
@@ -197,7 +199,7 @@ def generate(
     from synth.teachers.select import choose_judge, choose_teacher
 
     settings = read_settings(config)
-    settings |= _given(specialty=specialty, n=n, task=task, seed=seed, identities=identities)
+    settings |= _given(specialty=specialty, n=n, task=task, style=style, seed=seed, identities=identities)
     if phi is not None:
         before = settings.get("phi")
         settings["phi"] = {**(before if isinstance(before, dict) else {}), "policy": phi}

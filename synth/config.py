@@ -21,7 +21,9 @@ from synth.control import Control, Shares
 from synth.errors import UserError
 from synth.identities import catalogue
 from synth.judgements import Hallucinations, Scale
-from synth.records import IdentityMode, Record
+from synth.record import none
+from synth.records import IdentityMode, Language, Record
+from synth.styles import Style, load_style
 
 _DEPENDENCIES = ("Faker", "jsonschema", "jsonschema-rs", "numpy", "presidio-analyzer", "pyarrow", "pydantic", "regex")
 """Libraries whose version can change what is accepted or how it is written."""
@@ -43,6 +45,10 @@ FactKind = Literal[
     "lab",
     "study",
     "diagnosis",
+    "tumor",
+    "therapy",
+    "toxicity",
+    "response",
     "plan",
     "differential",
     "question",
@@ -178,6 +184,8 @@ class RunConfig(Record):
 
     specialty: str
     task: str = "note"
+    style: Style | None = Field(default=None, validate_default=True, exclude_if=none)
+    """The house style, as what it says and not where it lies; a task that knows styles has one of its own."""
     n: int = Field(ge=1)
     """Accepted encounters."""
     seed: int = Field(0, ge=0)
@@ -196,6 +204,33 @@ class RunConfig(Record):
     splits: SplitConfig = SplitConfig()
     identities: IdentityMode = "surrogate"
     """What is published where the logs hold placeholders; a complete run can be published again with another one."""
+
+    @property
+    def language(self) -> Language | None:
+        """What is written in; None for English."""
+        return "de" if self.style is not None and self.style.language == "de" else None
+
+    @field_validator("style", mode="before")
+    @classmethod
+    def _resolved(cls, given: JsonValue, info: ValidationInfo) -> Style | JsonValue:
+        task = load_task(info.data.get("task", "note"))
+        if task.style is None:
+            if given is not None:
+                raise ValueError(f"the task {task.name!r} knows no styles; leave out --style")
+            return None
+        if given is None or isinstance(given, str):
+            return load_style(task.style if given is None else given)
+        return given
+
+    @field_validator("style")
+    @classmethod
+    def _of_the_task(cls, style: Style | None, info: ValidationInfo) -> Style | None:
+        task = load_task(info.data.get("task", "note"))
+        if style is not None and set(style.sections) != set(task.sections):
+            raise ValueError(
+                f"{style.name} must give a heading to each of {', '.join(task.sections)}, and to no others"
+            )
+        return style
 
     @model_validator(mode="after")
     def _can_be_judged(self) -> Self:
@@ -219,8 +254,9 @@ class RunConfig(Record):
         # those that nothing else rejected.
         gates = ("contamination",) if info.data.get("hold_out") else ()
         answer = ("answer",) if load_task(info.data.get("task", "note")).answer is not None else ()
+        answer = (*answer, "style") if info.data.get("style") is not None else answer
         compared = tuple(name for name in checks if name == "duplicates")
-        moved = ("answer", "identities", "contamination", "duplicates")
+        moved = ("answer", "style", "identities", "contamination", "duplicates")
         return (*(name for name in checks if name not in moved), *answer, "identities", *gates, *compared)
 
 

@@ -271,6 +271,72 @@ class ProcedureFact(FactBase):
     """Id of the plan item that is done with it; None where there is none."""
 
 
+Modality = Literal["surgery", "systemic", "radiotherapy"]
+TherapyState = Literal["completed", "ongoing", "planned"]
+
+
+class TumorFact(FactBase):
+    """What the main diagnosis is as a tumor."""
+
+    kind: Literal["tumor"] = "tumor"
+    site: str
+    histology: str | None
+    grading: str | None
+    tnm: str | None
+    """Categories of the AJCC, 8th edition, such as ``cT1c cN0 cM0``; None where they are not known, or not in use."""
+    stage: str | None
+    """Stage group of the AJCC, such as ``IIB``."""
+
+
+class Course(Record):
+    """A course of radiation as it is prescribed."""
+
+    target: str
+    """What is treated."""
+    technique: str
+    dose: Number
+    """Gy in all."""
+    per_fraction: Number
+    """Gy, to hundredths."""
+    fractions: int
+    given: int | None = None
+    """Fractions so far, while it goes on."""
+    intent: str
+    concurrent: str | None = None
+    """Systemic therapy at the same time."""
+
+
+class TherapyFact(FactBase):
+    """One line of therapy against a tumor."""
+
+    kind: Literal["therapy"] = "therapy"
+    modality: Modality
+    name: str
+    state: TherapyState
+    ago: str | None
+    """How long ago it ended, or began where it is ongoing, such as ``6 weeks``; None where that is not known."""
+    course: Course | None
+    """Of radiotherapy."""
+
+
+class ToxicityFact(FactBase):
+    """An adverse event of a therapy."""
+
+    kind: Literal["toxicity"] = "toxicity"
+    term: str
+    """As CTCAE v5.0 calls it, in lower case."""
+    grade: int
+    """1 to 5."""
+    phase: Literal["acute", "late"]
+
+
+class ResponseFact(FactBase):
+    """How the tumor stands after a therapy, by the criteria in use for it."""
+
+    kind: Literal["response"] = "response"
+    text: str
+
+
 Fact = Annotated[
     PatientFact
     | ComplaintFact
@@ -282,6 +348,10 @@ Fact = Annotated[
     | LabFact
     | StudyFact
     | DiagnosisFact
+    | TumorFact
+    | TherapyFact
+    | ToxicityFact
+    | ResponseFact
     | PlanFact
     | DifferentialFact
     | QuestionFact

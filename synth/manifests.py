@@ -10,6 +10,7 @@ from synth.config import RunConfig, fingerprint, run_versions
 from synth.identities import identities_path
 from synth.judgements import JudgeIdentity
 from synth.packs import Pack, pack_path
+from synth.packs.terms import terms_path
 from synth.recognition import recognition_path
 from synth.records import Manifest, TeacherIdentity
 from synth.teachers.select import grammar_paths, grammar_revision
@@ -25,6 +26,8 @@ def manifest_of(config: RunConfig, task: Task, pack: Pack) -> Manifest:
         identities_path(),
         *_data_files(here / "checks"),
     ]
+    if config.language is not None:
+        files.append(terms_path(config.language))
     if config.control.transcript_style == "asr":
         files.append(recognition_path())
     revision = config.teacher.revision

@@ -32,6 +32,7 @@ from synth.language.report import sample_measures
 from synth.ledger import Decided, Position, decided, taker
 from synth.manifests import manifest_of
 from synth.packs import Pack, load_pack
+from synth.packs.terms import translated
 from synth.population import Population
 from synth.publish import publish
 from synth.recognition import in_style
@@ -94,7 +95,7 @@ def generate(config: RunConfig, execution: Execution) -> Position:
     where too few candidates were accepted. Whatever ends it, what was committed stays and the same call goes on from
     there.
     """
-    pack, task = _asked_for(config)
+    pack, task = _asked_for(config, execution.notify)
     population = Population(pack, config.control)
     checks = CheckWorkers(config.checks, task, execution.workers, config, index_of_held_out(config, execution.held_out))
     manifest = manifest_of(config, task, pack)
@@ -112,10 +113,13 @@ def generate(config: RunConfig, execution: Execution) -> Position:
         run.close()
 
 
-def _asked_for(config: RunConfig) -> tuple[Pack, Task]:
+def _asked_for(config: RunConfig, notify: Callable[[str], None]) -> tuple[Pack, Task]:
     """Return the task of a run, and what of the pack there is enough known of for it."""
     task = load_task(config.task)
-    return restricted(load_pack(config.specialty), task.extras, task.requires), task
+    pack, left_out = translated(restricted(load_pack(config.specialty), task.extras, task.requires), config.language)
+    if left_out:
+        notify(f"{left_out} presentations are left out: not all their terms are known in {config.language!r}")
+    return pack, task
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +136,7 @@ class Preview:
 
 def preview(config: RunConfig, execution: Execution, count: int) -> list[Preview]:
     """Return the first candidates of a run without writing anything anywhere; raises as ``generate`` does."""
-    pack, task = _asked_for(config)
+    pack, task = _asked_for(config, execution.notify)
     population = Population(pack, config.control)
     checks = open_checks(config.checks, task, config, index_of_held_out(config, execution.held_out))
     execution.notify(execution.announcement)
@@ -144,7 +148,8 @@ def preview(config: RunConfig, execution: Execution, count: int) -> list[Preview
                 stack.push_async_callback(teacher.close)
                 judge = await _opened_judge(config, execution, pack, task, None, teacher, stack)
                 scenarios = (
-                    sample_scenario(pack, config.seed, index, population, task.extras) for index in range(count)
+                    sample_scenario(pack, config.seed, index, population, task.extras, config.language)
+                    for index in range(count)
                 )
                 candidates = [Candidate(scenario) for scenario in scenarios]
                 found = await asyncio.gather(*(_decide(candidate, teacher, _unchecked) for candidate in candidates))
@@ -203,7 +208,9 @@ async def _commit_candidates(
             verdict = _verdict(checks, judge, config.judge)
 
             async def decide(index: int) -> Decided:
-                candidate = Candidate(sample_scenario(pack, config.seed, index, population, task.extras))
+                candidate = Candidate(
+                    sample_scenario(pack, config.seed, index, population, task.extras, config.language)
+                )
                 outcome = await _decide(candidate, teacher, verdict)
                 return outcome if isinstance(outcome, Decided) else decided(outcome, written=candidate.written)
 
@@ -255,6 +262,7 @@ def _request(
         cache=execution.cache,
         log=log,
         notify=execution.notify,
+        style=config.style,
     )
 
 

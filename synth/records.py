@@ -10,6 +10,7 @@ from synth.facts import ADULT as ADULT
 from synth.facts import KINDS as KINDS
 from synth.facts import AnswerFact as AnswerFact
 from synth.facts import ComplaintFact as ComplaintFact
+from synth.facts import Course as Course
 from synth.facts import DiagnosisFact as DiagnosisFact
 from synth.facts import DifferentialFact as DifferentialFact
 from synth.facts import Expected as Expected
@@ -21,6 +22,7 @@ from synth.facts import Interpretation as Interpretation
 from synth.facts import LabFact as LabFact
 from synth.facts import Medication as Medication
 from synth.facts import MedicationFact as MedicationFact
+from synth.facts import Modality as Modality
 from synth.facts import Number as Number
 from synth.facts import Option as Option
 from synth.facts import PatientFact as PatientFact
@@ -29,10 +31,15 @@ from synth.facts import PlanFact as PlanFact
 from synth.facts import PlantedError as PlantedError
 from synth.facts import ProcedureFact as ProcedureFact
 from synth.facts import QuestionFact as QuestionFact
+from synth.facts import ResponseFact as ResponseFact
 from synth.facts import Sex as Sex
 from synth.facts import Step as Step
 from synth.facts import StudyFact as StudyFact
 from synth.facts import SymptomFact as SymptomFact
+from synth.facts import TherapyFact as TherapyFact
+from synth.facts import TherapyState as TherapyState
+from synth.facts import ToxicityFact as ToxicityFact
+from synth.facts import TumorFact as TumorFact
 from synth.facts import VitalFact as VitalFact
 from synth.judgements import JudgeIdentity, Judgement
 from synth.record import Record as Record
@@ -53,6 +60,8 @@ LanguageLevel = Literal["plain", "usual", "educated"]
 Difficulty = Literal["easy", "usual", "hard"]
 Length = Literal["brief", "usual", "long"]
 TranscriptStyle = Literal["written", "asr"]
+Language = Literal["de"]
+"""Besides English."""
 
 
 class Manner(Record):
@@ -84,6 +93,8 @@ class Scenario(Record):
     """Ids of the pack's citations that back the condition."""
     manner: Manner | None = Field(default=None, exclude_if=none)
     """Everything as usual where it is None."""
+    language: Language | None = Field(default=None, exclude_if=none)
+    """What source and target are written in; English where it is None. Facts are in English in any language."""
 
 
 class TeacherIdentity(Record):

@@ -9,7 +9,7 @@ from synth.draws import Draws
 from synth.extras import load_extra
 from synth.packs import Pack
 from synth.population import Cell, Population
-from synth.records import Fact, Scenario, Sex
+from synth.records import Fact, Language, Scenario, Sex
 from synth.sampling import Sampler, pick
 
 _ANYBODY = Control()
@@ -18,7 +18,12 @@ _DRAWN = 5
 
 
 def sample_scenario(
-    pack: Pack, seed: int, index: int, population: Population | None = None, extras: Sequence[str] = ()
+    pack: Pack,
+    seed: int,
+    index: int,
+    population: Population | None = None,
+    extras: Sequence[str] = (),
+    language: Language | None = None,
 ) -> Scenario:
     """Return the scenario at an index of the stream that a seed opens in a pack, among the patients of a population
     where one is given, with the further facts that a task asks for; those change none of the others."""
@@ -46,6 +51,7 @@ def sample_scenario(
         facts=facts,
         sources=condition.sources,
         manner=control.manner(pack.specialty, seed, index),
+        language=language,
     )
     for name in extras:
         more = load_extra(name).facts(pack, scenario, Draws(*key, name))

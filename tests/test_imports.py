@@ -16,7 +16,7 @@ LAYERS: list[set[str]] = [
         *("processes", "proportions", "rejected", "shingles", "numerals"),
     },
     {"catalog", "packs", "fields", "identities", "control"},
-    {"population", "extras", "answers"},
+    {"population", "extras", "answers", "styles"},
     {"sampling"},
     {"surrogates", "recognition"},
     {"filling"},
@@ -52,6 +52,7 @@ FROM_SYNTH = {
         "serving",
         "clock",
         "answers",
+        "styles",
     )
 }
 HEAVY = (

@@ -9,6 +9,7 @@ from distill.datasets import Message, student_prompt
 from distill.records import BenchmarkItem
 from synth.assets import canonical_json, load_schema, prompt_variables, render_prompt
 from synth.catalog import load_task
+from synth.styles import load_style
 
 Ask = Literal["contract", "student"]
 """``contract``: the task's rules and its JSON Schema, as a teacher is asked for a target, for a model that nobody
@@ -28,13 +29,14 @@ def messages(ask: Ask, task: str, item: BenchmarkItem) -> list[Message]:
         return student_prompt(item.task or task, source)
     found = load_task(item.task or task)
     schema = {key: value for key, value in load_schema(found.schema_name).items() if key not in _HIDDEN}
-    system = _rendered(f"{found.prompts}/target.system.md.j2", schema=canonical_json(schema), codes=[])
+    own = None if found.style is None else item.style or load_style(found.style)
+    system = _rendered(f"{found.prompts}/target.system.md.j2", schema=canonical_json(schema), codes=[], style=own)
     name = f"{found.prompts}/target.user.md.j2"
     if "facts" in prompt_variables(name):
         return [{"role": "system", "content": system}, *student_prompt(found.name, source)]
     return [
         {"role": "system", "content": system},
-        {"role": "user", "content": _rendered(name, transcript=source, source=source)},
+        {"role": "user", "content": _rendered(name, transcript=source, source=source, style=own)},
     ]
 
 

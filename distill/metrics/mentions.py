@@ -23,8 +23,12 @@ from synth.records import (
     Number,
     PatientFact,
     PlanFact,
+    ResponseFact,
     StudyFact,
     SymptomFact,
+    TherapyFact,
+    ToxicityFact,
+    TumorFact,
     VitalFact,
 )
 
@@ -60,8 +64,9 @@ class Text:
 
         Patient: age with a unit of years, and a word for the sex. Complaint: term and duration. Symptom: its term,
         affirmed or negated as the fact has it. Medication, vital, lab: term, and the nearest number (the next one,
-        else the one before) is the value, with its unit behind it. Study: name and result. Everything else: its term.
-        A plan item's term is its text.
+        else the one before) is the value, with its unit behind it. Study: name and result. A tumor: its
+        histology, grading, TNM and stage. A course of radiation: target and total dose. Toxicity: term and grade.
+        Everything else: its term; a plan item's and a response's is its text.
         """
         match fact:
             case PatientFact():
@@ -76,8 +81,17 @@ class Text:
                 return self.has_quantity(fact.name, fact.value, fact.unit)
             case StudyFact():
                 return self.has(fact.name) and self.has(fact.result)
-            case PlanFact():
+            case PlanFact() | ResponseFact():
                 return self.has(fact.text)
+            case TumorFact():
+                return all(map(self.has, filter(None, (fact.histology, fact.grading, fact.tnm, fact.stage))))
+            case TherapyFact():
+                course = fact.course
+                if course is None:
+                    return self.has(fact.name)
+                return self.has(course.target) and self.has(f"{course.dose:g} Gy")
+            case ToxicityFact():
+                return self.has(f"{fact.term} grade {fact.grade}") or self.has(f"grade {fact.grade} {fact.term}")
         term: object = getattr(fact, "name", None)  # which a fact that only some tasks have may not have
         return isinstance(term, str) and self.has(term)
 

@@ -23,6 +23,8 @@ EXTRAS: Mapping[str, str] = {
     "answer_under_test": "synth.extras.under_test:UNDER_TEST",
     "office_procedure": "synth.extras.procedures:OFFICE",
     "operation": "synth.extras.procedures:OPERATION",
+    "oncology": "synth.extras.oncology:ONCOLOGY",
+    "oncology-where-known": "synth.extras.oncology:ONCOLOGY_WHERE_KNOWN",
 }
 
 

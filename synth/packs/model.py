@@ -12,6 +12,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from synth.packs.cases import Case
 from synth.packs.lexicon import (
     Age,
     Citation,
@@ -25,6 +26,7 @@ from synth.packs.lexicon import (
     Symptom,
     Vital,
 )
+from synth.record import none
 from synth.records import PlanAction, Record, Sex, Visit
 
 
@@ -121,6 +123,8 @@ class Presentation(Record):
     findings: tuple[dict[str, Probability], ...]
     """From each group at most one finding is present."""
     plan: tuple[PlanItem, ...] = Field(min_length=2)
+    case: Case | None = Field(default=None, exclude_if=none)
+    """Of a tumor: what it is, how it was treated, and how that went."""
 
 
 class Condition(Record):

@@ -59,6 +59,9 @@ def _presentation(pack: Pack, where: str, p: Presentation) -> Iterator[str]:
     yield from _missing(where, "history", [h for group in p.history for h in group], pack.history)
     yield from _missing(where, "drug", [d for group in p.medications for d in group], pack.drugs)
     yield from _missing(where, "vital", p.vitals, pack.vitals)
+    if p.case is not None:
+        yield from _missing(f"{where} case", "citation", p.case.sources, pack.citations)
+        yield from _missing(f"{where} case", "symptom", [t.symptom for t in p.case.toxicities if t.symptom], p.symptoms)
     yield from _missing(where, "lab", p.labs, pack.labs)
     yield from _missing(where, "lab of the presentation", p.goals, p.labs)
     yield from _missing(where, "finding", [f for group in p.findings for f in group], pack.findings)

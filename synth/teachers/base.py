@@ -24,6 +24,7 @@ from synth.records import (
     TeacherIdentity,
     Usage,
 )
+from synth.styles import Style
 
 
 @dataclass(slots=True)
@@ -186,6 +187,8 @@ class TeacherRequest(ModelRequest):
     """Folder of the model that a teacher of kind ``vllm`` serves, where that is not the model's name on the Hub."""
     log: Path
     """Where a server that the teacher starts may write its log; beside the run directory, not in it."""
+    style: Style | None = None
+    """The house style; the task's own where it is None."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,13 @@ async def open_managed(request: TeacherRequest) -> Teacher:
         gone=server.gone,
     )
     teacher = ServerTeacher(
-        client, request.task, request.pack, sampling(request), name="vllm", revision=revision, stop=server.close
+        client,
+        request.task,
+        request.pack,
+        sampling(request),
+        name="vllm",
+        revision=revision,
+        stop=server.close,
+        style=request.style,
     )
     return await probed(teacher, request)

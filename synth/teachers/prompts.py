@@ -15,6 +15,7 @@ from synth.catalog import Task
 from synth.identities import spoken
 from synth.packs import Pack
 from synth.records import KINDS, Fact, JsonObject, Part, PatientFact, Rejection, Scenario, Source
+from synth.styles import Style, load_style
 from synth.teachers.note import aged, person
 
 
@@ -44,9 +45,10 @@ def problem_codes(pack: Pack) -> list[tuple[str, str]]:
 class Prompts:
     """Renders the templates of one task over one pack."""
 
-    def __init__(self, task: Task, pack: Pack) -> None:
+    def __init__(self, task: Task, pack: Pack, style: Style | None = None) -> None:
         self._task = task
         self._pack = pack
+        self._style = style_of(task, style)
         self._system = cache(self._rendered_system)
 
     def source(self, scenario: Scenario, *, constrained: bool, failure: Rejection | None = None) -> JsonValue:
@@ -85,7 +87,14 @@ class Prompts:
 
     def _render(self, name: str, **values: object) -> str:
         own = self._task.source_prompts if name.startswith("source.") else None
+        if self._style is not None:
+            values["style"] = self._style
         return rendered(f"{own or self._task.prompts}/{name}.md.j2", **values)
+
+
+def style_of(task: Task, style: Style | None) -> Style | None:
+    """Return the style that is written in: the one given, else the task's own; None where a task knows none."""
+    return style if style is not None or task.style is None else load_style(task.style)
 
 
 def rendered(name: str, **values: object) -> str:

@@ -96,7 +96,7 @@ async def open_teacher(request: TeacherRequest) -> Teacher:
     if request.teacher.name == "simulator":
         from synth.teachers.simulator import Simulator
 
-        return Simulator(request.pack, request.task)
+        return Simulator(request.pack, request.task, request.style)
     if request.teacher.name == "vllm":
         from synth.teachers.managed import open_managed
 

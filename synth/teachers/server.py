@@ -31,6 +31,7 @@ from synth.serving.replies import (
     read_object,
     read_turns,
 )
+from synth.styles import Style
 from synth.teachers.base import Candidate, TeacherRequest
 from synth.teachers.clients import client_for
 from synth.teachers.prompts import Prompts
@@ -69,14 +70,15 @@ class ServerTeacher:
         model: str | None = None,
         revision: str | None = None,
         stop: Callable[[], Awaitable[None]] | None = None,
+        style: Style | None = None,
     ) -> None:
         """``model`` is what the records call the model, where that is not what the server calls it. ``stop`` is called
         at ``close``: how a server that was started for this teacher is stopped."""
-        self.prompts = Prompts(task, pack)
+        self.prompts = Prompts(task, pack, style)
         self._task = task
         self._sampling = sampling
         self._stop = stop
-        self._writer = Templates(task, pack)
+        self._writer = Templates(task, pack, style)
         schemas = {"target": decoding_schema(load_schema(task.schema_name))}
         if task.source_by == "teacher":
             transcript = task.source_kind == "transcript"
@@ -190,7 +192,9 @@ async def open_server(request: TeacherRequest) -> ServerTeacher:
     if not request.endpoints or request.teacher.model is None:
         raise UserError("the server teacher needs --endpoint URL and --model NAME")
     client = client_for(request, request.endpoints, request.teacher.model, revision=request.teacher.revision)
-    teacher = ServerTeacher(client, request.task, request.pack, sampling(request), revision=request.teacher.revision)
+    teacher = ServerTeacher(
+        client, request.task, request.pack, sampling(request), revision=request.teacher.revision, style=request.style
+    )
     return await probed(teacher, request)
 
 

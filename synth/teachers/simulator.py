@@ -10,6 +10,7 @@ from synth.draws import Draws
 from synth.packs import Pack
 from synth.packs.voice import voiced
 from synth.records import Encounter, JsonObject, Scenario, Sex, Source, TeacherIdentity, Transcript, Usage
+from synth.styles import Style
 from synth.teachers.base import Candidate
 from synth.teachers.chart import read_chart
 from synth.teachers.dialogue import Dialogue
@@ -24,10 +25,10 @@ class Simulator:
     The scenario carries its own seed. UserError where the task's grammar is unknown.
     """
 
-    def __init__(self, pack: Pack, task: Task) -> None:
+    def __init__(self, pack: Pack, task: Task, style: Style | None = None) -> None:
         self._packs: dict[Sex, Pack] = {"female": voiced(pack, "female"), "male": voiced(pack, "male")}
         self._task = task
-        self._templates = Templates(task, pack)
+        self._templates = Templates(task, pack, style)
         self._grammar = load_grammar(task.simulator if pack.voice == "patient" else pack.voice)
         self._identity = TeacherIdentity(name="simulator", model=None, revision=self._grammar.revision)
 

@@ -2,7 +2,8 @@
 
 A template reads the facts by kind, and varies its words with seeded draws: ``say("{It is|This is} $what", what=…)``
 chooses between the parts in braces, ``pick(a, b)`` one of some values, ``chance(0.3)`` says yes or no. ``spoken`` holds
-what people say for routes and frequencies.
+what people say for routes and frequencies; ``t`` gives what a fact is called in the scenario's language, ``ts`` what
+some are, ``style`` the house style where the task knows any.
 """
 
 from __future__ import annotations
@@ -17,11 +18,13 @@ from synth.assets import render_prompt
 from synth.catalog import Task
 from synth.draws import Draws
 from synth.packs import Pack
+from synth.packs.terms import terms
 from synth.packs.voice import voiced
 from synth.records import Documents, JsonObject, PatientFact, Scenario, Sex
 from synth.serving.replies import read_documents
+from synth.styles import Style
 from synth.teachers.grammar import Expansion, line, load_grammar
-from synth.teachers.prompts import described, facts_by_kind
+from synth.teachers.prompts import described, facts_by_kind, rendered, style_of
 
 _LOADER: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -29,8 +32,9 @@ _LOADER: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 class Templates:
     """The templates of one task over one pack; writes the same for the same scenario."""
 
-    def __init__(self, task: Task, pack: Pack) -> None:
+    def __init__(self, task: Task, pack: Pack, style: Style | None = None) -> None:
         self._task = task
+        self._style = style_of(task, style)
         self._packs: dict[Sex, Pack] = {"female": voiced(pack, "female"), "male": voiced(pack, "male")}
 
     def source(self, scenario: Scenario, *, simulated: bool = False) -> Documents:
@@ -38,7 +42,7 @@ class Templates:
         simulator (``simulator.source.md.j2``)."""
         name = "simulator.source" if simulated else "source"
         folder = self._task.source_prompts or self._task.prompts
-        text = render_prompt(f"{folder}/{name}.md.j2", **self._values(scenario, "source"))
+        text = rendered(f"{folder}/{name}.md.j2", **self._values(scenario, "source"))
         return read_documents(text, self._task.documents)
 
     def target(self, scenario: Scenario, note: Callable[[], JsonObject] | None = None) -> JsonObject:
@@ -62,8 +66,13 @@ class Templates:
             state.slots = {name: str(value) for name, value in slots.items()}
             return line(text)(state)
 
-        return {
+        called: Callable[[str], str] = terms(scenario.language).of if scenario.language is not None else str
+        values: dict[str, object] = {} if self._style is None else {"style": self._style}
+        return values | {
             "facts": facts,
+            "language": scenario.language or "en",
+            "t": called,
+            "ts": lambda names: [called(name) for name in names],
             "pack": self._packs[patient.sex],
             "scenario": scenario,
             "patient": patient,

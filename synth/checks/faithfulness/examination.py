@@ -9,12 +9,14 @@ from functools import cached_property
 from synth.checks.faithfulness.facts import reached, told
 from synth.checks.faithfulness.findings import FactVerdict, Faithfulness, Reached, Verdict, of_kind
 from synth.checks.faithfulness.lexicon import Lexicon, lexicon
+from synth.checks.faithfulness.oncology import terms_of
 from synth.checks.faithfulness.reading import Line
 from synth.checks.faithfulness.target import codes_of, lines_of
 from synth.checks.faithfulness.trace import Trace
 from synth.checks.faithfulness.view import View
 from synth.config import InventedKind
 from synth.packs import pack_names
+from synth.packs.terms import read_back
 from synth.records import (
     DiagnosisFact,
     Documents,
@@ -50,9 +52,16 @@ class Examination:
 
     def __init__(self, source: Source | str, scenario: Scenario | None = None) -> None:
         self._lexicon = lexicon_of(scenario)
-        self._heard = View(source_lines(source), self._lexicon)
+        self._language = scenario.language if scenario is not None else None
+        self._heard = View(self._english(source_lines(source)), self._lexicon)
         self._facts = scenario.facts if scenario is not None else ()
         self._own = tuple(_terms(self._facts))
+
+    def _english(self, lines: list[Line]) -> list[Line]:
+        """Return lines with the terms of the scenario's language as the lexicon knows them."""
+        if self._language is None:
+            return lines
+        return [line._replace(text=read_back(self._language, line.text)) for line in lines]
 
     @cached_property
     def _in_source(self) -> list[Reached]:
@@ -78,7 +87,7 @@ class Examination:
         return Counter(one.verdict for one in verdicts), Counter(one.kind for one in trace.invented)
 
     def _read(self, target: JsonObject | str) -> tuple[Trace, list[Reached]]:
-        written = View(lines_of(target), self._lexicon, target=True)
+        written = View(self._english(lines_of(target)), self._lexicon, target=True)
         trace = Trace(self._heard, written, self._own)
         trace.run()
         return trace, [_in_target(fact, written, target) for fact in self._facts]
@@ -102,7 +111,7 @@ def _terms(facts: Iterable[Fact]) -> Iterator[str]:
             case PlanFact(medication=None):
                 yield fact.text
             case _:
-                pass
+                yield from terms_of(fact)
 
 
 def source_lines(source: Source | str) -> list[Line]:

@@ -9,6 +9,7 @@ from synth.checks.faithfulness.exams import asked
 from synth.checks.faithfulness.findings import Reached
 from synth.checks.faithfulness.language import language
 from synth.checks.faithfulness.lexicon import ConceptKind
+from synth.checks.faithfulness.oncology import reached_case, told_case
 from synth.checks.faithfulness.reading import AFFIRMED, DENIED
 from synth.checks.faithfulness.statements import ENOUGH, Statement
 from synth.checks.faithfulness.tokens import tokenize
@@ -29,8 +30,12 @@ from synth.records import (
     PlanFact,
     ProcedureFact,
     QuestionFact,
+    ResponseFact,
     StudyFact,
     SymptomFact,
+    TherapyFact,
+    ToxicityFact,
+    TumorFact,
     VitalFact,
 )
 
@@ -70,6 +75,8 @@ def reached(fact: Fact, view: View) -> Reached:
             return asked(fact, view)
         case ProcedureFact():
             return _procedure(fact, view)
+        case TumorFact() | TherapyFact() | ToxicityFact() | ResponseFact():
+            return reached_case(fact, view)
 
 
 @lru_cache(maxsize=1024)
@@ -103,6 +110,8 @@ def told(fact: Fact) -> str:
             return fact.diagnosis
         case HistoryFact() | FindingFact() | DifferentialFact() | ProcedureFact():
             return fact.name
+        case TumorFact() | TherapyFact() | ToxicityFact() | ResponseFact():
+            return told_case(fact)
 
 
 def _phrase(

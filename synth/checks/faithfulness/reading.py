@@ -45,6 +45,8 @@ class Line(NamedTuple):
     """JSON pointer into the target."""
     entry: bool = False
     """Whether it is an entry of name and number."""
+    section: str = ""
+    """What an entry of the target says that it belongs to, such as ``recommendations``."""
 
 
 class Sentence(NamedTuple):

@@ -12,6 +12,8 @@ from synth.records import JsonObject
 
 _UNSAID = ("icd10cm",)
 """Keys whose values nobody says; they are compared as they are."""
+_SECTION = "section"
+"""Key under which an entry says what section of a text it is; its value is no text."""
 _DEEPEST = 40
 """Levels of a target that are read; an output that broke its contract may have any number."""
 
@@ -25,24 +27,26 @@ def lines_of(target: JsonObject | str) -> list[Line]:
     return found
 
 
-def _collect(value: JsonValue, field: str, denied: bool, found: list[Line]) -> None:
+def _collect(value: JsonValue, field: str, denied: bool, found: list[Line], section: str = "") -> None:
     if field.count("/") > _DEEPEST:
         return
     if isinstance(value, str):
         if value.strip():
-            found.append(Line(f"no {value}" if denied else value, field=field))
+            found.append(Line(f"no {value}" if denied else value, field=field, section=section))
     elif isinstance(value, list):
         for i, inner in enumerate(value):
-            _collect(inner, f"{field}/{i}", denied, found)
+            _collect(inner, f"{field}/{i}", denied, found, section)
     elif isinstance(value, dict):
         if isinstance(value.get("name"), str):
             words = [_word(inner) for key, inner in value.items() if key not in _UNSAID]
             measured = any(isinstance(inner, int | float) and not isinstance(inner, bool) for inner in value.values())
             found.append(Line(" ".join([word for word in words if word]), field=field, entry=measured))
             return
+        named = value.get(_SECTION)
+        section = named if isinstance(named, str) else section
         for key, inner in value.items():
-            if key not in _UNSAID:
-                _collect(inner, f"{field}/{key}", denied or key in language().negative_keys, found)
+            if key not in _UNSAID and not (key == _SECTION and inner == section):
+                _collect(inner, f"{field}/{key}", denied or key in language().negative_keys, found, section)
 
 
 def _word(value: JsonValue) -> str:

@@ -257,9 +257,10 @@ class Trace:
     def _of_patient(self, token: int) -> bool:
         """Return whether a token stands where the patient's state is told, not what might come."""
         sentence = self.target.reading.sentences[self.target.reading.sentence_at(token)]
-        field = self.target.lines[sentence.line].field
-        if field:
-            return belongs(field, language().fields["symptom"])
+        line = self.target.lines[sentence.line]
+        if line.field:
+            keys = language().fields["symptom"]
+            return line.section in keys or belongs(line.field, keys)
         return language().conditional.isdisjoint(self.target.reading.tokens[sentence.start : sentence.end])
 
     def _clauses(self, number: int) -> Iterator[tuple[int, int]]:

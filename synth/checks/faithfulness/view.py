@@ -62,7 +62,7 @@ class View:
         """The lines below each key."""
         found: dict[str, list[int]] = {}
         for i, line in enumerate(self.lines):
-            for key in line.field.split("/"):
+            for key in (*line.field.split("/"), line.section):
                 found.setdefault(key, []).append(i)
         return found
 
