@@ -29,8 +29,8 @@ SPECIALTY = "radiation_oncology"
 
 
 def settings(task: str = "letter", **more: object) -> RunConfig:
-    given = {"specialty": SPECIALTY, "task": task, "n": 20, "teacher": {"name": "simulator"}}
-    return resolve_config({**given, **more})  # type: ignore[arg-type]  # what YAML would hold
+    given: dict[str, object] = {"specialty": SPECIALTY, "task": task, "n": 20, "teacher": {"name": "simulator"}}
+    return resolve_config(given | more)  # type: ignore[arg-type]  # what YAML would hold
 
 
 @cache

@@ -237,7 +237,7 @@ def test_note_says_what_the_scenario_holds() -> None:
                 case PlanFact() | StudyFact():
                     assert (fact.text if isinstance(fact, PlanFact) else fact.result) in note
                 case _:
-                    assert fact.name in note
+                    assert getattr(fact, "name") in note  # noqa: B009  facts of tumors, which no note has, have none
 
 
 def test_turns_are_clean() -> None:
