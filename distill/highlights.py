@@ -28,9 +28,12 @@ from synth.records import (
     MedicationFact,
     PatientFact,
     PlanFact,
+    ResponseFact,
     Scenario,
     StudyFact,
     SymptomFact,
+    ToxicityFact,
+    TumorFact,
     VitalFact,
 )
 
@@ -156,8 +159,13 @@ def _fact_places(fact: Fact, text: LocatedText, why: str) -> list[Place]:
             return _regimen(drug, text, why)
         case PlanFact(medication=drug) if drug is not None:
             return _regimen(drug, text, why)
-        case PlanFact():
+        case PlanFact() | ResponseFact():
             return _phrase(text, fact.text)
+        case TumorFact():
+            parts = (fact.site, fact.histology, fact.grading, fact.tnm)
+            return [place for part in parts if part for place in _phrase(text, part)]
+        case ToxicityFact():
+            return _phrase(text, fact.term)
         case VitalFact() | LabFact():
             return _measured(fact, text, why)
         case StudyFact():
