@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 Format = Literal["json", "text"]
 COLUMNS = ("id", "task", "source", "target", "text", "scenario")
 """What is read of the columns of ``dataset/<split>.parquet``; all of them hold strings."""
+_BATCH = 256
+"""Rows of a Parquet file that are read at once."""
 REFUSED_SHARE = 0.05
 """Where more examples than this share do not fit, the set-up is wrong and nothing is trained."""
 
@@ -73,28 +75,37 @@ class Fitted:
 
 def read_split(run: Path, split: Split) -> list[dict[str, str]]:
     """Return the rows of a split; UserError where the run has none or the file is not one of this project's."""
+    return list(_split_rows(run, split))
+
+
+def _split_rows(run: Path, split: Split) -> Iterator[dict[str, str]]:
     path = run / "dataset" / f"{split}.parquet"
     if not path.is_file():
         raise UserError(
             f"{run} holds no {split} split ({path.name} is missing); make one with: synth generate --out {run}"
         )
-    return read_rows(path, COLUMNS)
+    yield from _rows(path, COLUMNS)
 
 
 def read_rows(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
     """Return these columns of a Parquet file of a run; UserError where it is not one of this project's."""
+    return list(_rows(path, columns))
+
+
+def _rows(path: Path, columns: Sequence[str]) -> Iterator[dict[str, str]]:
+    """Yield rows, of which few are in memory at a time."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        table = pq.read_table(path)
+        with pq.ParquetFile(path) as file:
+            missing = [name for name in columns if name not in file.schema_arrow.names]
+            if missing:
+                raise UserError(f"{path} lacks the columns {', '.join(missing)}; it is not the dataset of a run")
+            for batch in file.iter_batches(_BATCH, columns=list(columns)):
+                yield from batch.to_pylist()
     except pa.ArrowInvalid as error:
         raise UserError(f"{path} is not a readable Parquet file: {error}") from error
-    missing = [name for name in columns if name not in table.column_names]
-    if missing:
-        raise UserError(f"{path} lacks the columns {', '.join(missing)}; it is not the dataset of a run")
-    rows: list[dict[str, str]] = table.select(list(columns)).to_pylist()
-    return rows
 
 
 def student_prompt(task: str, source: str) -> list[Message]:
@@ -251,20 +262,22 @@ def run_style(run: Path) -> Style | None:
 def held_out_items(run: Path, split: Split) -> list[BenchmarkItem]:
     """Return the encounters of a split as benchmark items, with the scenario that each was written from, and the house
     style of the run where it has one."""
+    return list(each_held_out(run, split))
+
+
+def each_held_out(run: Path, split: Split) -> Iterator[BenchmarkItem]:
+    """Yield what ``held_out_items`` returns, one at a time."""
     style = run_style(run)
-    items = []
-    for row in read_split(run, split):
+    for row in _split_rows(run, split):
         target: JsonObject = json.loads(row["target"])
         scenario = Scenario.model_validate_json(row["scenario"])
-        items.append(
-            BenchmarkItem(
-                id=row["id"],
-                source=row["source"],
-                reference=row["text"],
-                target=target,
-                scenario=scenario,
-                task=row["task"],
-                answer=answer_of(load_task(row["task"]), scenario),
-            )
+        yield BenchmarkItem(
+            id=row["id"],
+            source=row["source"],
+            reference=row["text"],
+            target=target,
+            scenario=scenario,
+            task=row["task"],
+            answer=answer_of(load_task(row["task"]), scenario),
+            style=style,
         )
-    return items if style is None else [item.model_copy(update={"style": style}) for item in items]

@@ -7,21 +7,19 @@ all systems. Few parts are on their way at a time: memory does not grow with the
 from __future__ import annotations
 
 import gc
-import pickle
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from itertools import islice
 
 from distill.catalog import load_metric
 from distill.metrics.base import MetricSettings
 from distill.records import BenchmarkItem, Metric, PartwiseMetric, Prediction, Score
 from distill.score_table import ScoreTable
+from distill.spool import lines, values_of
 from synth.errors import UserError
 from synth.processes import default_workers, open_pool
-from synth.records import Scenario
 
 PART = 32
 """Items that are scored at once; those of a part are read once for all systems."""
@@ -81,9 +79,10 @@ def score_systems(
     if len(items) * len(systems) < LEAST:
         count = 1
     tables = {system: ScoreTable() for system in systems}
+    ids = [str(name) for name in values_of(items, "id")]
     at = 0
-    for part, values in _scored(_parts(items, tuple(systems.values())), plan, list(in_parts.values()), count):
-        for i, item in enumerate(part):
+    for values in _scored(items, tuple(systems.values()), plan, list(in_parts.values()), count):
+        for i in range(len(values[0]) if values else 0):
             for system, of_system in zip(tables, values, strict=True):
                 row: dict[str, float | None] = {}
                 for name in loaded:
@@ -92,41 +91,46 @@ def score_systems(
                         if name in in_parts
                         else whole[system][name][at].values
                     )
-                tables[system].append(Score(id=item, values=row))
+                tables[system].append(Score(id=ids[at], values=row))
             at += 1
     return tables
 
 
-def _parts(items: Sequence[BenchmarkItem], systems: Sequence[Sequence[Prediction]]) -> Iterator[Part]:
-    rows = zip(items, *systems, strict=True)
-    while row := list(islice(rows, PART)):
-        chosen: tuple[BenchmarkItem, ...] = tuple(entry[0] for entry in row)
-        written = tuple(tuple(entry[1 + k] for entry in row) for k in range(len(systems)))
-        for of_system in written:
-            if any(item.id != one.id for item, one in zip(chosen, of_system, strict=True)):
-                raise ValueError("the predictions are not those of the items, in their order")
-        yield chosen, written
+def _parts(count: int) -> Iterator[range]:
+    """Yield which items are scored at once."""
+    return (range(at, min(at + PART, count)) for at in range(0, count, PART))
+
+
+def _checked(part: Part) -> Part:
+    items, systems = part
+    for predictions in systems:
+        if any(item.id != one.id for item, one in zip(items, predictions, strict=True)):
+            raise ValueError("the predictions are not those of the items, in their order")
+    return part
 
 
 def _scored(
-    parts: Iterator[Part], plan: _Plan, metrics: Sequence[PartwiseMetric], workers: int
-) -> Iterator[tuple[list[str], Values]]:
-    """Yield ids and values of each part, in order."""
+    items: Sequence[BenchmarkItem],
+    systems: Sequence[Sequence[Prediction]],
+    plan: _Plan,
+    metrics: Sequence[PartwiseMetric],
+    workers: int,
+) -> Iterator[Values]:
+    """Yield the values of each part, in order."""
     if workers == 1 or not metrics:
-        for part in parts:
-            yield [item.id for item in part[0]], _values(part, plan, metrics)
+        for rows in _parts(len(items)):
+            part = tuple(items[i] for i in rows), tuple(tuple(system[i] for i in rows) for system in systems)
+            yield _values(_checked(part), plan, metrics)
         return
     pool = open_pool(workers, _begin, (plan,))
-    waiting: deque[tuple[list[str], Future[Values]]] = deque()
+    waiting: deque[Future[Values]] = deque()
     try:
-        for part in parts:
-            waiting.append(([item.id for item in part[0]], pool.submit(_score, _packed(part))))
+        for rows in _parts(len(items)):
+            waiting.append(pool.submit(_score, lines(items, rows), [lines(system, rows) for system in systems]))
             if len(waiting) > 3 * workers:
-                ids, future = waiting.popleft()
-                yield ids, future.result()
+                yield waiting.popleft().result()
         while waiting:
-            ids, future = waiting.popleft()
-            yield ids, future.result()
+            yield waiting.popleft().result()
     except BrokenProcessPool as error:
         raise UserError(
             "a process that scores was ended from outside; is memory short? --workers 1 needs least"
@@ -174,26 +178,13 @@ def _begin(plan: _Plan) -> None:
     _mine[:] = [_Mine(plan, [metric for metric in metrics if isinstance(metric, PartwiseMetric)])]
 
 
-def _score(data: bytes) -> Values:
+def _score(items: list[bytes], systems: list[list[bytes]]) -> Values:
+    """Return the values of a part that comes as JSON, which is read here and nowhere else."""
     mine = _mine[0]
-    values = _values(_unpacked(data), mine.plan, mine.metrics)
+    part = (
+        tuple(map(BenchmarkItem.model_validate_json, items)),
+        tuple(tuple(map(Prediction.model_validate_json, system)) for system in systems),
+    )
+    values = _values(_checked(part), mine.plan, mine.metrics)
     mine.collected()
     return values
-
-
-def _packed(part: Part) -> bytes:
-    """Return a part as bytes: its scenarios as JSON, of which pydantic is faster than pickle."""
-    items, systems = part
-    scenarios = [None if item.scenario is None else item.scenario.model_dump_json() for item in items]
-    bare = [item.model_copy(update={"scenario": None}) for item in items]
-    return pickle.dumps((bare, scenarios, systems), protocol=pickle.HIGHEST_PROTOCOL)
-
-
-def _unpacked(data: bytes) -> Part:
-    bare: list[BenchmarkItem]
-    bare, scenarios, systems = pickle.loads(data)  # noqa: S301  what this command's own process sent
-    items = (
-        item if told is None else item.model_copy(update={"scenario": Scenario.model_validate_json(told)})
-        for item, told in zip(bare, scenarios, strict=True)
-    )
-    return tuple(items), systems

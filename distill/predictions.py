@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from distill.benchmarks.base import duplicates, listing, read_csv
 from distill.predict import as_prediction
 from distill.records import BenchmarkItem, Prediction
+from distill.spool import Spool, values_of
 from synth.errors import UserError, first_fault
 
 _ID_COLUMNS = ("id", "encounter_id", "item_id", "TestID")
@@ -25,8 +26,9 @@ _LONGEST = 100_000_000
 _OWN = frozenset(Prediction.model_fields)
 
 
-def read_predictions(path: Path, items: Sequence[BenchmarkItem], task: str = "note") -> list[Prediction]:
-    """Return one prediction an item, in the order of the items, from a CSV or JSONL file.
+def read_predictions(path: Path, items: Sequence[BenchmarkItem], task: str = "note") -> Sequence[Prediction]:
+    """Return one prediction an item, in the order of the items, from a CSV or JSONL file; on the disk until they are
+    asked for.
 
     A row is found by its id, white space around it aside; every item needs exactly one. A row of this project's own
     ``predictions.jsonl`` is taken as it is; of any other the text column is read, and rendered where it is a target in
@@ -39,7 +41,7 @@ def read_predictions(path: Path, items: Sequence[BenchmarkItem], task: str = "no
     if not rows:
         raise UserError(f"{path}: no predictions in it")
     columns = list(dict.fromkeys(name for row in rows for name in row))
-    wanted = [item.id for item in items]
+    wanted = [str(name) for name in values_of(items, "id")]
     key = _id_column(path, columns, rows, set(wanted))
     ids = [_identifier(path, number, row.get(key)) for number, row in enumerate(rows, 1)]
     if repeated := duplicates(ids):
@@ -55,15 +57,19 @@ def read_predictions(path: Path, items: Sequence[BenchmarkItem], task: str = "no
     if missing := [name for name in wanted if name not in found]:
         raise UserError(f"{path}: no prediction for {len(missing)} of {len(wanted)} items: {listing(missing)}")
     if all(row.keys() >= _OWN for row in rows):
-        return [_own(path, name, found[name]) for name in wanted]
+        return Spool(Prediction, (_own(path, name, found[name]) for name in wanted))
     column = _column(path, columns, _TEXT_COLUMNS, "predictions")
     if bare := [name for name in wanted if column not in found[name]]:
         count = f"{len(bare)} of {len(wanted)} items"
         raise UserError(f"{path}: no {column!r} for {count}: {listing(bare)}; null says empty")
-    return [
-        as_prediction(item.id, _text(path, item.id, found[item.id].get(column)), "given", item.task or task)
-        for item in items
-    ]
+    task_of = [task if name is None else str(name) for name in values_of(items, "task")]
+    return Spool(
+        Prediction,
+        (
+            as_prediction(name, _text(path, name, found[name].get(column)), "given", own)
+            for name, own in zip(wanted, task_of, strict=True)
+        ),
+    )
 
 
 def _refuse_other_encodings(path: Path) -> None:

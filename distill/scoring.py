@@ -20,6 +20,7 @@ from distill.parallel import score_systems
 from distill.predictions import read_predictions
 from distill.records import BenchmarkItem, Prediction, Score
 from distill.score_table import ScoreTable
+from distill.spool import lines
 from distill.statistics import (
     CONFIDENCE,
     PERMUTATIONS,
@@ -351,12 +352,13 @@ def write(out: Path, results: Results, systems: Mapping[str, tuple[Sequence[Pred
         raise UserError(f"{out}: cannot be written: {error.strerror}") from error
 
 
-def write_items(out: Path, items: Iterable[BenchmarkItem]) -> None:
+def write_items(out: Path, items: Sequence[BenchmarkItem]) -> None:
     """Write ``items.jsonl``: what was read and what it was compared with, one item a line, so that the folder can be
     read and compared by itself. UserError where it cannot be written."""
     try:
-        with (out / ITEMS).open("w", encoding="utf-8") as file:
-            file.writelines(f"{item.model_dump_json()}\n" for item in items)
+        with (out / ITEMS).open("wb") as file:
+            for i in range(len(items)):
+                file.writelines((*lines(items, (i,)), b"\n"))
     except OSError as error:
         raise UserError(f"{out}: cannot be written: {error.strerror}") from error
 

@@ -16,12 +16,15 @@ R = TypeVar("R", bound=Record)
 class Spool(Sequence[R], Generic[R]):
     """A sequence of records of one kind in a temporary file, which goes when the sequence does.
 
-    Eight bytes a record stay in memory. A slice is a list, but for the whole, which is the sequence itself.
+    Eight bytes a record stay in memory, and the fields that are to be ``kept``. A slice is a list, but for the whole,
+    which is the sequence itself.
     """
 
-    def __init__(self, kind: type[R], records: Iterable[R] = ()) -> None:
+    def __init__(self, kind: type[R], records: Iterable[R] = (), kept: Sequence[str] = ()) -> None:
         """Raises UserError where the temporary file cannot be written."""
         self._kind = kind
+        self.kept: dict[str, list[object]] = {name: [] for name in kept}
+        """Field → its values, in order."""
         self._file = tempfile.TemporaryFile()  # noqa: SIM115  it lives as long as the sequence
         self._ends = array("q", [0])
         self.extend(records)
@@ -34,6 +37,8 @@ class Spool(Sequence[R], Generic[R]):
                 data = record.model_dump_json().encode()
                 self._file.write(data)
                 self._ends.append(self._ends[-1] + len(data))
+                for name, values in self.kept.items():
+                    values.append(getattr(record, name))
             self._file.flush()
         except OSError as error:
             raise UserError(f"{tempfile.gettempdir()}: cannot be written: {error.strerror}") from error
@@ -54,7 +59,25 @@ class Spool(Sequence[R], Generic[R]):
     def __iter__(self) -> Iterator[R]:
         return (self._at(i) for i in range(len(self)))
 
-    def _at(self, i: int) -> R:
+    def line(self, i: int) -> bytes:
+        """Return a record as JSON."""
         start = self._ends[i]
         self._file.seek(start)
-        return self._kind.model_validate_json(self._file.read(self._ends[i + 1] - start))
+        return self._file.read(self._ends[i + 1] - start)
+
+    def _at(self, i: int) -> R:
+        return self._kind.model_validate_json(self.line(i))
+
+
+def lines(records: Sequence[Record], rows: Iterable[int]) -> list[bytes]:
+    """Return some records of a sequence as JSON; those in a spool are not read for it."""
+    if isinstance(records, Spool):
+        return [records.line(i) for i in rows]
+    return [records[i].model_dump_json().encode() for i in rows]
+
+
+def values_of(records: Sequence[Record], field: str) -> list[object]:
+    """Return one field of every record; a spool that has kept it is not read for it."""
+    if isinstance(records, Spool) and field in records.kept:
+        return list(records.kept[field])
+    return [getattr(record, field) for record in records]

@@ -8,6 +8,7 @@ from pydantic import JsonValue
 
 from distill.benchmarks.base import BenchmarkMetadata, TaskKind
 from distill.records import BenchmarkItem
+from distill.spool import values_of
 from synth.answers import right_answer
 from synth.catalog import Answer, Task, load_task
 from synth.errors import UserError
@@ -60,15 +61,16 @@ def _told(answer: Answer, value: JsonValue) -> str:
 
 def of_one_task(
     metadata: BenchmarkMetadata, items: Sequence[BenchmarkItem], wanted: str | None, where: str
-) -> tuple[BenchmarkMetadata, list[BenchmarkItem], str | None]:
+) -> tuple[BenchmarkMetadata, Sequence[BenchmarkItem], str | None]:
     """Return the items of one task, what follows from it for kind and metrics, and its name; None where the items are
     not of this project's tasks.
 
     UserError where ``where`` holds several tasks and none is ``wanted``, or not the one that is.
     """
-    names = sorted({item.task for item in items if item.task is not None})
+    found = values_of(items, "task")
+    names = sorted({str(name) for name in found if name is not None})
     if not names:
-        return metadata, list(items), None
+        return metadata, items, None
     if wanted is not None and wanted not in names:
         load_task(wanted)
         raise UserError(f"{where} holds {' and '.join(names)}, not {wanted}; leave --task out, or take another --data")
@@ -77,7 +79,8 @@ def of_one_task(
     name = wanted or names[0]
     task = load_task(name)
     changed = {"task": kind_of(task), "metrics": metrics_of(task), "title": f"{metadata.title}, task {name}"}
-    return metadata.model_copy(update=changed), [item for item in items if item.task == name], name
+    of_it = items if found.count(name) == len(found) else [item for item in items if item.task == name]
+    return metadata.model_copy(update=changed), of_it, name
 
 
 def asked_as(kind: TaskKind, wanted: str | None, known: Sequence[str]) -> str:

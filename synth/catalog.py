@@ -150,7 +150,12 @@ def resolve(kind: str, name: str, builtin: Mapping[str, str]) -> object:
 
 def task_paths() -> dict[str, Path]:
     """Return the file of every task by its name: the project's own, and those in the user's folders of assets."""
-    folders = [_TASKS, *(root / "tasks" for root in asset_roots()[1:])]
+    return _paths(asset_roots()[1:])
+
+
+@cache
+def _paths(own: tuple[Path, ...]) -> dict[str, Path]:
+    folders = [_TASKS, *(root / "tasks" for root in own)]
     return {path.stem: path for folder in reversed(folders) for path in sorted(folder.glob("*.yaml"))}
 
 

@@ -84,7 +84,7 @@ def test_a_target_is_rendered(tmp_path: Path) -> None:
 def test_our_own_predictions_come_back_as_they_were(tmp_path: Path) -> None:
     written = [Prediction(id=i.id, raw="{}", text="x", target={}, finish="length") for i in ITEMS]
     rows = [{"system": "tiny", **p.model_dump()} for p in written]
-    assert read_predictions(write_jsonl(tmp_path / "p.jsonl", rows), ITEMS) == written
+    assert list(read_predictions(write_jsonl(tmp_path / "p.jsonl", rows), ITEMS)) == written
     with pytest.raises(UserError, match="more than one prediction for 'a'"):
         read_predictions(write_jsonl(tmp_path / "p.jsonl", rows * 2), ITEMS)
     with pytest.raises(UserError, match="prediction 'a': finish"):
@@ -333,7 +333,7 @@ def test_scoring_a_published_file_end_to_end(tmp_path: Path) -> None:
     items = AciBench().load(folder, "test1")
     own = tmp_path / "one.jsonl"
     own.write_text("\n".join(predictions[:40]), "utf-8")
-    assert read_predictions(own, items) == read_predictions(file, items)
+    assert list(read_predictions(own, items)) == list(read_predictions(file, items))
 
 
 def test_without_the_train_split_the_table_says_so(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -62,7 +63,7 @@ class Benchmark(Protocol):
 
     metadata: BenchmarkMetadata
 
-    def load(self, data: Path, split: str) -> list[BenchmarkItem]:
+    def load(self, data: Path, split: str) -> Sequence[BenchmarkItem]:
         """Return the items of a split in their published order; UserError where the data is missing or is not what
         was published."""
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
 
 from distill.benchmarks.base import BenchmarkMetadata, Provenance, WantedFile
 from distill.benchmarks.tables import read_bytes
-from distill.datasets import held_out_items
+from distill.datasets import each_held_out
 from distill.records import BenchmarkItem
+from distill.spool import Spool
 from synth.assets import sha256
 from synth.errors import UserError
 from synth.records import Split
@@ -29,10 +31,11 @@ class HeldOut:
         url="",
     )
 
-    def load(self, data: Path, split: str) -> list[BenchmarkItem]:
-        """Return the encounters of a split; UserError where the run has none there."""
+    def load(self, data: Path, split: str) -> Sequence[BenchmarkItem]:
+        """Return the encounters of a split, on the disk until they are asked for; UserError where the run has none
+        there."""
         chosen = next(name for name in get_args(Split) if name == split)
-        items = held_out_items(data, chosen)
+        items = Spool(BenchmarkItem, each_held_out(data, chosen), kept=("id", "task"))
         if not items:
             raise UserError(f"the {split} split of {data} is empty; generate more encounters")
         return items
