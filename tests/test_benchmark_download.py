@@ -218,7 +218,7 @@ def test_a_broken_file_does_not_end_the_list(tmp_path: Path) -> None:
     lines = list(listing_lines(tmp_path))
     assert any("train" in line and "not usable" in line and "no column 'encounter_id'" in line for line in lines)
     assert any("not usable" in line and "no column 'OriginalDescription'" in line for line in lines)
-    assert lines[-1].startswith("    to get it: distill benchmarks --get pubmedqa")
+    assert any(line.startswith("    to get it: distill benchmarks --get pubmedqa") for line in lines)
 
 
 @pytest.mark.parametrize(

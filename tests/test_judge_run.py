@@ -243,7 +243,7 @@ def test_the_near_duplicates_index_knows_nothing_of_what_the_judge_rejected(tmp_
     """The server repeats itself, so that all but the first of each kind are duplicates."""
     settings, out = tmp_path / "settings.yaml", tmp_path / "run"
     settings.write_text("checks: [schema, duplicates]\n")
-    with FakeServer(bank=60, grades=by_grade) as server:
+    with FakeServer(bank=90, grades=by_grade) as server:
         result = judged(server, out, settings, attempts=1, duplicates=None)
     assert result.returncode == 0, result.stderr
     counts = Counter(one.stage for one in rejections(out))

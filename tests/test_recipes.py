@@ -45,7 +45,7 @@ def test_a_recipe_begins_with_the_line_that_runs_it(name: str) -> None:
     command = distill.commands["train"]
     context = command.make_context("train", [word.replace("RUN", ".") for word in words[2:]], resilient_parsing=True)
     assert context.params["recipe"] == name
-    assert str(context.params["run"]) == "."
+    assert [str(run) for run in context.params["runs"]] == ["."]
     recipe = load_recipe(name)
     assert recipe.name == name
     assert recipe.source is not None

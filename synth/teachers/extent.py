@@ -25,7 +25,7 @@ class Extent:
 EXTENTS: Mapping[Length, Extent] = {
     "brief": Extent(asides=0.1, groups=(3,), wordy=-1, talk=0.0),
     "usual": Extent(asides=1.0, groups=(1, 2, 2, 3, 3, 3), wordy=0, talk=0.0),
-    "long": Extent(asides=1.5, groups=(1, 1, 1, 2, 2), wordy=0, talk=1.0),
+    "long": Extent(asides=2.0, groups=(1, 1, 1, 1, 2), wordy=0, talk=1.0),
 }
 SLIPS: Mapping[Difficulty, float] = {"easy": 0.0, "usual": 1.0, "hard": 2.5}
 """How much more often somebody corrects himself or interrupts."""

@@ -37,6 +37,7 @@ def _unused(pack: Pack) -> Found:
     sources = {s for c in pack.conditions.values() for s in c.sources}
     sources |= {s for lab in pack.labs.values() for s in lab.sources}
     sources |= {s for vital in pack.vitals.values() for s in vital.sources}
+    sources |= {s for p in items if p.case is not None for s in p.case.sources}
     for drug in pack.drugs.values():
         sources |= {*drug.sources, *(s for entry in drug.contraindications for s in entry.sources)}
         sources |= {*drug.limits.sources} if drug.limits else set()
