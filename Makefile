@@ -41,7 +41,7 @@ test-storm: $(VENV)/.dev  ## 2,000 candidates through every fault and 50 kills, 
 	$(BIN)/pytest -m slow tests/test_weather.py
 
 test-vllm: $(VLLM_VENV)/.installed  ## A real vLLM on the CPU writes encounters through synth generate, and judges by every rubric
-	HF_HUB_OFFLINE=1 VLLM_CPU_KVCACHE_SPACE=1 $(VLLM_VENV)/bin/pytest -m vllm tests/test_vllm.py tests/test_vllm_generate.py tests/test_judging_vllm.py
+	HF_HUB_OFFLINE=1 VLLM_CPU_KVCACHE_SPACE=1 $(VLLM_VENV)/bin/pytest -m vllm tests/test_vllm.py tests/test_vllm_generate.py tests/test_judging_vllm.py tests/test_vllm_tasks.py
 
 bench: $(VENV)/.dev  ## Speed, as ratios measured in one run
 	$(BIN)/python -m benchmarks.simulator
