@@ -146,7 +146,7 @@ def test_a_diagnosis_is_put_into_other_words_for_who_asks() -> None:
             if found := again.search(turn.text):
                 rest = turn.text[found.end() :]
                 said += any(rest.startswith(say) for say in says)
-    assert said > 5
+    assert said >= 3
 
 
 def test_what_can_be_counted_has_its_article() -> None:

@@ -7,15 +7,7 @@ from functools import partial
 
 from synth.packs import Pack
 from synth.packs.lexicon import Symptom
-from synth.records import (
-    ADULT,
-    HistoryFact,
-    LanguageLevel,
-    Manner,
-    Scenario,
-    SymptomFact,
-    Turn,
-)
+from synth.records import ADULT, HistoryFact, LanguageLevel, Manner, Scenario, SymptomFact, Turn
 from synth.teachers.asking import askable, mine
 from synth.teachers.chart import Chart
 from synth.teachers.delicate import Notes, ask_gravely
@@ -102,6 +94,8 @@ class Dialogue:
         self._to_ask = [symptom for symptom in chart.symptoms if symptom.name != chart.complaint.name]
         self._apart = grammar.spoken.apart
         self._volunteered: SymptomFact | None = None
+        self._complained = False
+        """Whether the last answer told of a symptom."""
         self._told: set[str] = set()
         """What has been said, so that nobody says it in the same words twice."""
 
@@ -301,7 +295,8 @@ class Dialogue:
             script.patient("no_denies_two", say=denies[0], say2=denies[1], **echo)
         else:
             script.patient("no_all", **echo)
-        if any(present):
+        self._complained = any(present)
+        if self._complained:
             script.mark_trouble()
             script.acknowledge(0.3)
 
@@ -313,10 +308,10 @@ class Dialogue:
 
     def _turn_to_history(self, chat: bool) -> None:
         """Turn to the history; ``chat`` says that there may be talk before it, which there is not right after the
-        complaint."""
+        complaint, nor after a symptom that the patient has."""
         if self._script.talks(0.4):
             self._talk.interruption(0.7)
-        elif chat:
+        elif chat and not self._complained:
             self._talk.small(0.8)
         self._script.acknowledge(0.4, "to_history")
 

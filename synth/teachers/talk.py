@@ -22,6 +22,8 @@ _ROUTINE = ("Z00", "Z23", "Z30")
 """Codes of what nobody has anything to tell about: check-ups, vaccinations, birth control (ICD-10-CM)."""
 _NEWS = ("news_feel", "news_hope")
 _PAPERS = ("paper_forms", "paper_insurance", "paper_time")
+_AGAIN = ("repeat", "recheck")
+"""First words of an order for a test that was done before."""
 _REFILLS = 3
 """Drugs that are asked after; with more of them the answers would come round again."""
 _CHECKS = 3
@@ -143,7 +145,9 @@ class Talk:
         self._asked.add(rule)
         script.patient(rule)
         less = rule == "drug_why" and plan.action == "decrease"
-        script.doctor("drug_less_answer" if less else f"{rule}_answer", problem=self._problem(plan))
+        again = rule == "order_what" and plan.text.startswith(_AGAIN)
+        answer = "drug_less" if less else "order_again" if again else rule
+        script.doctor(f"{answer}_answer", problem=self._problem(plan))
         if self._draws.chance(0.5):
             script.patient("why_clear")
 

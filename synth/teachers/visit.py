@@ -33,7 +33,7 @@ _BY_GOAL = ("hemoglobin A1c", "LDL cholesterol")
 """Results that doctor and patient hold against a goal of the patient's own."""
 _UNDRAWN = frozenset(("SD", "events/h", "kPa", "mL", "mmHg", "percent predicted", "points", "ppb", "ratio", "score"))
 """Units of what no laboratory measures: pressures, scores, scans, breathing tests."""
-_TAUGHT = 2
+_TAUGHT = 3
 """Regimens that a patient says back at most."""
 _ARRANGED = ("order", "refer")
 """Plan actions that somebody has to book, and that may cost something."""
@@ -116,7 +116,14 @@ class Examination:
         if vitals and not vitals_last:
             self.vitals(acknowledge=False)
         findings = sorted(draws.shuffled(self._chart.findings), key=lambda fact: bool(_PRIVATE.search(fact.name)))
+        if any("latex" in fact.name for fact in self._chart.history) and findings:
+            script.doctor("exam_gloves")
+        asked = False
         for i, fact in enumerate(findings):
+            if not asked and _PRIVATE.search(fact.name):
+                asked = True
+                script.doctor("exam_private")
+                script.patient("exam_private_ok")
             says = self._pack.findings[fact.name].says if fact.name in self._pack.findings else (fact.name,)
             if i == 1 and script.optional(0.15) and not _PRIVATE.search(findings[0].name):
                 script.doctor("exam_talk")
@@ -278,7 +285,7 @@ class Assessment:
         if self._talk.promised:
             topics = tuple(topic for topic in topics if topic not in _WRITTEN)
         topic = self._draws.pick(topics)
-        if topic in _WRITTEN:
+        if topic in (*_WRITTEN, "cut_notes"):
             self._talk.promise()
         self._script.patient(topic)
         self._script.doctor(f"{topic}_answer")
