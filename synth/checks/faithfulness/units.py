@@ -170,6 +170,8 @@ def _simple(tokens: Sequence[str], at: int) -> tuple[Unit, int] | None:
     return None
 
 
+PERIODS = {"hour": round(1 / 24, 6), "day": 1.0, "week": 7.0, "month": 30.4375, "year": 365.25}
+"""Days of what may follow an ``a``."""
 _COUNTS = {"once": 1.0, "twice": 2.0, "thrice": 3.0}
 _PERIODS = {
     **dict.fromkeys(("day", "days", "daily", "night", "nightly", "nights"), 1.0),
