@@ -23,7 +23,7 @@ PART = 32
 """Items that are scored at once; those of a part are read once for all systems."""
 LEAST = 512
 """Predictions from which on the start of further processes pays off."""
-PARTS_BETWEEN = 8
+PARTS_BETWEEN = 32
 """Parts of a process between two collections of its garbage: often enough that memory stays flat, and a tenth of the
 time less than Python's own schedule takes."""
 Part = tuple[tuple[BenchmarkItem, ...], tuple[tuple[Prediction, ...], ...]]

@@ -40,7 +40,7 @@ class FaithfulnessMetric(Itemwise):
         )
 
 
-_KEPT = 128
+_KEPT = 64
 """Sources that stay read: every system is held against the same."""
 _read: dict[str, tuple[Scenario | None, Examination]] = {}
 

@@ -103,6 +103,8 @@ def dose_bases() -> frozenset[str]:
 
 def unit_at(tokens: Sequence[str], at: int) -> tuple[Unit, int]:
     """Return the unit that begins at a token and where it ends; the bare one where none does."""
+    if at >= len(tokens) or tokens[at] not in _openings():
+        return BARE, at
     counted = _count_at(tokens, at)
     if counted is not None:
         return counted
@@ -151,6 +153,12 @@ def _count_at(tokens: Sequence[str], at: int) -> tuple[Unit, int] | None:
     if volume is None or volume[0][0] != "l":
         return None
     return (_CELLS, count / volume[0][1]), volume[1]
+
+
+@cache
+def _openings() -> frozenset[str]:
+    """Return the words with which a unit, or one of counted cells, can begin."""
+    return first_words() | _counts().keys() | _tables()[1]["over"] | {"cell", "cells"}
 
 
 @cache
