@@ -275,7 +275,7 @@ def held_out_lines(run: Path, split: Split) -> Iterator[tuple[bytes, Mapping[str
         task = load_task(row["task"])
         answer = None if task.answer is None else answer_of(task, Scenario.model_validate_json(row["scenario"]))
         texts = {"id": row["id"], "source": row["source"], "reference": row["text"]}
-        rest = {"section": None, **({} if style is None else {"style": style}), "groups": {}}
+        rest: dict[str, object] = {"section": None, **({} if style is None else {"style": style}), "groups": {}}
         # Line breaks in JSON stand between its tokens only, never in a text.
         target, scenario = (row[name].replace("\n", " ").encode() for name in ("target", "scenario"))
         line = (

@@ -131,13 +131,9 @@ def _here(
         yield _values(_checked(part), surveys, metrics)
 
 
-def _sent(
-    items: Sequence[BenchmarkItem], systems: Sequence[Sequence[Prediction]], surveys: Surveys
-) -> Iterator[_Sent]:
+def _sent(items: Sequence[BenchmarkItem], systems: Sequence[Sequence[Prediction]], surveys: Surveys) -> Iterator[_Sent]:
     """Yield each part as another process is given it."""
-    return (
-        (lines(items, rows), [lines(system, rows) for system in systems], surveys) for rows in _parts(len(items))
-    )
+    return ((lines(items, rows), [lines(system, rows) for system in systems], surveys) for rows in _parts(len(items)))
 
 
 def _values(part: Part, of_systems: Surveys, metrics: Sequence[PartwiseMetric]) -> Values:

@@ -22,13 +22,9 @@ from synth.records import (
     Documents,
     Encounter,
     Fact,
-    FindingFact,
-    HistoryFact,
     JsonObject,
-    PlanFact,
     Scenario,
     Source,
-    StudyFact,
     Transcript,
 )
 

@@ -189,8 +189,7 @@ class Reading:
         for end, size, forms in self.lexicon.find(f" {' '.join(words)} "):
             last = bisect_left(ends, end)
             start, stop = places[last - size + 1], places[last] + 1
-            for form in forms:
-                found.append(Hit(start, stop, form))
+            found += [Hit(start, stop, form) for form in forms]
         found.sort(key=lambda hit: (hit[0], -hit[1]))
         kept: list[Hit] = []
         reach, widest, holder = -1, -1, ""
