@@ -7,6 +7,8 @@ scenario, so that it also scores where nobody knows the facts.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from distill.metrics.base import Itemwise, Value
 from distill.records import BenchmarkItem, Prediction
 from synth.catalog import load_task
@@ -40,17 +42,7 @@ class FaithfulnessMetric(Itemwise):
         )
 
 
-_KEPT = 64
-"""Sources that stay read: every system is held against the same."""
-_read: dict[str, tuple[Scenario | None, Examination]] = {}
-
-
+@lru_cache(maxsize=64)
 def _examination(source: str, scenario: Scenario | None) -> Examination:
-    """Return a source, read."""
-    # By the source alone: the hash of a scenario takes as long as some of the examination.
-    kept = _read.get(source)
-    if kept is None or (kept[0] is not scenario and kept[0] != scenario):
-        if len(_read) >= _KEPT:
-            _read.clear()
-        kept = _read[source] = (scenario, Examination(source, scenario))
-    return kept[1]
+    """Return a source, read; the last ones are kept, as every system is held against the same."""
+    return Examination(source, scenario)
