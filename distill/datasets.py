@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
@@ -263,6 +263,26 @@ def held_out_items(run: Path, split: Split) -> list[BenchmarkItem]:
     """Return the encounters of a split as benchmark items, with the scenario that each was written from, and the house
     style of the run where it has one."""
     return list(each_held_out(run, split))
+
+
+def held_out_lines(run: Path, split: Split) -> Iterator[tuple[bytes, Mapping[str, str]]]:
+    """Yield what ``held_out_items`` returns as JSON, each with the row that it is of: scenario and target stay the JSON
+    that the run holds, and are checked by whoever reads the line."""
+    from pydantic_core import to_json
+
+    style = run_style(run)
+    for row in _split_rows(run, split):
+        task = load_task(row["task"])
+        answer = None if task.answer is None else answer_of(task, Scenario.model_validate_json(row["scenario"]))
+        texts = {"id": row["id"], "source": row["source"], "reference": row["text"]}
+        rest: dict[str, object] = {"section": None, **({} if style is None else {"style": style}), "groups": {}}
+        # Line breaks in JSON stand between its tokens only, never in a text.
+        target, scenario = (row[name].replace("\n", " ").encode() for name in ("target", "scenario"))
+        line = (
+            *(to_json(texts)[:-1], b',"target":', target, b',"scenario":', scenario, b","),
+            to_json(rest | {"task": row["task"], "answer": answer})[1:],
+        )
+        yield b"".join(line), row
 
 
 def each_held_out(run: Path, split: Split) -> Iterator[BenchmarkItem]:

@@ -153,26 +153,41 @@ def _dots(rows: Iterable[TableRow], i: int) -> list[Dot]:
     ]
 
 
-def write_page(path: Path, page: Page, views: Iterable[ItemView], *, limit: int = ITEM_BYTES) -> None:
+@dataclass(frozen=True, slots=True)
+class DrawnItem:
+    """An item as it stands in the page."""
+
+    id: str
+    html: str
+
+
+def drawn(view: ItemView) -> DrawnItem:
+    """Return an item as it stands in the page."""
+    return DrawnItem(view.id, visible(render_template("eval_item.html.j2", item=view)))
+
+
+def write_page(path: Path, page: Page, views: Iterable[ItemView | DrawnItem], *, limit: int = ITEM_BYTES) -> None:
     """Write a page with as many items as fit into ``limit`` bytes, ``MOST_ITEMS`` at most, in their order.
 
     Raises UserError where it cannot be written.
     """
-    items: list[tuple[str, str]] = []
+    items: list[DrawnItem] = []
     left = limit
     for view in views:
-        text = visible(render_template("eval_item.html.j2", item=view))
-        left -= len(text.encode())
-        if (left < 0 and items) or len(items) == MOST_ITEMS:
+        item = view if isinstance(view, DrawnItem) else drawn(view)
+        left -= len(item.html.encode())
+        if left < 0 and items:
             break
-        items.append((view.id, text))
+        items.append(item)
+        if len(items) == MOST_ITEMS:
+            break
     groups = [items[start : start + ITEMS_A_PAGE] for start in range(0, len(items), ITEMS_A_PAGE)]
     script = render_template("eval_report.js.j2")
     text = render_template(
         "eval_report.html.j2",
         page=page,
         groups=[
-            (1 + ITEMS_A_PAGE * i, group[0][0], group[-1][0], [part for _, part in group])
+            (1 + ITEMS_A_PAGE * i, group[0].id, group[-1].id, [item.html for item in group])
             for i, group in enumerate(groups)
         ],
         shown=len(items),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Protocol, get_args
 
@@ -11,10 +12,23 @@ from distill.benchmarks.base import BenchmarkMetadata
 from distill.columns.table import column_lines
 from distill.item_views import ItemView, item_view
 from distill.measures import Group, Measure, measure_of, measures
-from distill.pages import DifferenceTable, Page, Shown, Table, TableRow, plots_of, write_page
+from distill.pages import (
+    MOST_ITEMS,
+    DifferenceTable,
+    DrawnItem,
+    Page,
+    Shown,
+    Table,
+    TableRow,
+    drawn,
+    plots_of,
+    write_page,
+)
 from distill.records import BenchmarkItem, Prediction, Score
 from distill.scoring import FLOORS, Cell, Difference, Results, SystemResults
+from distill.spool import lines
 from distill.text_tables import aligned
+from distill.workers import Workers
 
 _FAITHFUL = "Faithfulness to the source"
 _REST = "Every other column"
@@ -163,9 +177,10 @@ def write_report(
     items: Sequence[BenchmarkItem],
     systems: Mapping[str, tuple[Sequence[Prediction], Sequence[Score]]],
     metadata: BenchmarkMetadata,
+    workers: Workers | None = None,
 ) -> None:
-    """Write the report of one run: one self-contained file that makes no request. UserError where it cannot be
-    written."""
+    """Write the report of one run: one self-contained file that makes no request; ``workers`` draw up its items, if
+    there are any. UserError where it cannot be written."""
     page = Page(
         title=metadata.title,
         subtitle=f"{results.benchmark}:{results.split}, {results.items:,} items",
@@ -180,24 +195,57 @@ def write_report(
         items=len(items),
         lines=tuple(column_lines(results)) if results.columns is not None else (),
     )
-    write_page(path, page, _views(results, items, systems))
+    asked = _asked(results, items, systems)
+    if workers is None:
+        write_page(path, page, map(_view, asked))
+    else:
+        # The first ones alone are shown, and the others need not be on their way.
+        write_page(path, page, workers.in_order(_drawn, islice(asked, MOST_ITEMS)))
 
 
-def _views(
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What an item's view is made of; the records as JSON."""
+
+    number: int
+    item: bytes
+    written: dict[str, tuple[bytes, dict[str, float | None]]]
+    """System → prediction and values."""
+    columns: Mapping[str, Measure]
+    read: bool
+
+
+def _asked(
     results: Results,
     items: Sequence[BenchmarkItem],
     systems: Mapping[str, tuple[Sequence[Prediction], Sequence[Score]]],
-) -> Iterator[ItemView]:
+) -> Iterator[_Asked]:
     columns = overview_columns(results)
     read = reads_facts(results)
-    for i, item in enumerate(items):
-        yield item_view(
-            i + 1,
-            item,
-            {name: (written[i], scores[i].values) for name, (written, scores) in systems.items() if name != "copy"},
-            columns,
-            read=read,
-        )
+    for i in range(len(items)):
+        written = {
+            name: (lines(predictions, (i,))[0], scores[i].values)
+            for name, (predictions, scores) in systems.items()
+            if name != "copy"
+        }
+        yield _Asked(i + 1, lines(items, (i,))[0], written, columns, read)
+
+
+def _view(asked: _Asked) -> ItemView:
+    return item_view(
+        asked.number,
+        BenchmarkItem.model_validate_json(asked.item),
+        {
+            name: (Prediction.model_validate_json(prediction), values)
+            for name, (prediction, values) in asked.written.items()
+        },
+        asked.columns,
+        read=asked.read,
+    )
+
+
+def _drawn(asked: _Asked) -> DrawnItem:
+    return drawn(_view(asked))
 
 
 def reads_facts(results: Tabular) -> bool:

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
+from pydantic_core import to_json
 
 from distill import floors
 from distill.catalog import load_benchmark, load_metric
 from distill.columns.records import ChoiceColumns, JudgeColumns
 from distill.metrics.average import add_average
 from distill.metrics.base import NOT_SHARES, MetricSettings
-from distill.parallel import score_systems
+from distill.parallel import open_workers, score_systems
 from distill.predictions import read_predictions
 from distill.records import BenchmarkItem, Prediction, Score
 from distill.score_table import ScoreTable
@@ -260,28 +261,30 @@ def score_predictions(
             notes.append(f"no retrieval floor: the {facts.train_split} split is not in the data folder")
         else:
             train = loaded.load(data, facts.train_split)
-    systems: dict[str, Sequence[Prediction]] = {
-        name: read_predictions(predictions, items),
-        **(floors.of_task(facts.task, items, train) if with_floors else {}),
-    }
-    tables = score_systems(chosen, items, systems, metric_settings, workers=workers)
-    if facts.name == "aci-bench":
-        notes.extend(add_average(tables.values()))
-    scored = {key: (written, tables[key]) for key, written in systems.items()}
-    results = Results(
-        benchmark=facts.name,
-        split=split,
-        items=len(items),
-        systems=summarise(scored),
-        notes=tuple(notes),
-        simulated=written_by_simulator(facts.name, data),
-        settings=settings() | described,
-        versions=versions(),
-        data=origin.files,
-    )
-    write(out, results, scored)
-    write_items(out, items)
-    write_report(out / "report.html", results, items, scored, facts)
+    expected = len(items) * (1 + len(FLOORS) * with_floors)
+    with open_workers(chosen, metric_settings, expected, workers) as opened:
+        systems: dict[str, Sequence[Prediction]] = {
+            name: read_predictions(predictions, items),
+            **(floors.of_task(facts.task, items, train) if with_floors else {}),
+        }
+        tables = score_systems(chosen, items, systems, metric_settings, workers=workers, opened=opened)
+        if facts.name == "aci-bench":
+            notes.extend(add_average(tables.values()))
+        scored = {key: (written, tables[key]) for key, written in systems.items()}
+        results = Results(
+            benchmark=facts.name,
+            split=split,
+            items=len(items),
+            systems=summarise(scored),
+            notes=tuple(notes),
+            simulated=written_by_simulator(facts.name, data),
+            settings=settings() | described,
+            versions=versions(),
+            data=origin.files,
+        )
+        write(out, results, scored)
+        write_items(out, items)
+        write_report(out / "report.html", results, items, scored, facts, opened)
     return results
 
 
@@ -337,16 +340,16 @@ def write(out: Path, results: Results, systems: Mapping[str, tuple[Sequence[Pred
     """
     make_folder(out)
     try:
-        with (out / "scores.jsonl").open("w", encoding="utf-8", newline="\n") as file:
+        with (out / "scores.jsonl").open("wb") as file:
             for name, (_, scores) in systems.items():
                 for score in scores:
-                    line = SystemScore(system=name, id=score.id, values=score.values)
-                    file.write(line.model_dump_json() + "\n")
-        with (out / "predictions.jsonl").open("w", encoding="utf-8", newline="\n") as file:
+                    file.write(to_json({"id": score.id, "values": score.values, "system": name}) + b"\n")
+        with (out / "predictions.jsonl").open("wb") as texts:
             for name, (predictions, _) in systems.items():
-                for prediction in predictions:
-                    written = SystemPrediction(system=name, **dict(prediction))
-                    file.write(written.model_dump_json() + "\n")
+                # The line of a SystemPrediction: that of its prediction, then the system.
+                rest = b',"system":' + to_json(name) + b"}\n"
+                for i in range(len(predictions)):
+                    texts.writelines((lines(predictions, (i,))[0].removesuffix(b"}"), rest))
         (out / "results.json").write_text(results.model_dump_json(indent=2) + "\n", "utf-8")
     except OSError as error:
         raise UserError(f"{out}: cannot be written: {error.strerror}") from error

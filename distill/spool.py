@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Generic, TypeVar, overload
 
 from synth.errors import UserError
@@ -31,14 +31,23 @@ class Spool(Sequence[R], Generic[R]):
 
     def extend(self, records: Iterable[R]) -> None:
         """Add records; UserError where they cannot be written."""
+        self.extend_lines(
+            (record.model_dump_json().encode(), {name: getattr(record, name) for name in self.kept})
+            for record in records
+        )
+
+    def extend_lines(self, given: Iterable[tuple[bytes, Mapping[str, object]]]) -> None:
+        """Add records as JSON, each with its fields that are kept; they are checked when they are asked for.
+
+        Raises UserError where they cannot be written.
+        """
         try:
             self._file.seek(self._ends[-1])
-            for record in records:
-                data = record.model_dump_json().encode()
+            for data, fields in given:
                 self._file.write(data)
                 self._ends.append(self._ends[-1] + len(data))
                 for name, values in self.kept.items():
-                    values.append(getattr(record, name))
+                    values.append(fields[name])
             self._file.flush()
         except OSError as error:
             raise UserError(f"{tempfile.gettempdir()}: cannot be written: {error.strerror}") from error

@@ -6,9 +6,21 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from distill.datasets import Example, examples, fit, held_out_items, prefix_ids, student_prompt, tokenize
+from distill.datasets import (
+    Example,
+    examples,
+    fit,
+    held_out_items,
+    held_out_lines,
+    prefix_ids,
+    student_prompt,
+    tokenize,
+)
+from distill.records import BenchmarkItem
 from distill.student import find_student, load_tokenizer
 from synth.errors import UserError
 from tests.students import SPLITS, encounters, write_base, write_run
@@ -108,6 +120,20 @@ def test_held_out_items_carry_reference_and_scenario(run: Path) -> None:
         assert (item.id, item.source, item.target) == (encounter.id, encounter.source.text, encounter.target)
         assert item.scenario == encounter.scenario
         assert item.reference.startswith("CHIEF COMPLAINT")
+
+
+def test_held_out_lines_are_the_items_as_json(run: Path, tmp_path: Path) -> None:
+    expected = held_out_items(run, "test")
+    found = list(held_out_lines(run, "test"))
+    assert [line.decode() for line, _ in found] == [item.model_dump_json() for item in expected]
+    assert [row["id"] for _, row in found] == [item.id for item in expected]
+    # JSON of any layout stays one line.
+    rows = [{**row, "target": json.dumps(json.loads(row["target"]), indent=1)} for _, row in found]
+    (tmp_path / "dataset").mkdir()
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "dataset" / "test.parquet")
+    for (line, _), item in zip(held_out_lines(tmp_path, "test"), expected, strict=True):
+        assert b"\n" not in line
+        assert BenchmarkItem.model_validate_json(line) == item
 
 
 def test_a_missing_split_is_one_line(tmp_path: Path) -> None:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import tracemalloc
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
 from benchmarks.scoring import METRICS, made
 from distill import floors
+from distill.benchmarks.held_out import HeldOut
 from distill.metrics.divisions import MISSING
-from distill.parallel import LEAST, PART, score_systems
+from distill.parallel import LEAST, PART, open_workers, score_systems
 from distill.records import BenchmarkItem, Prediction, Score
 from distill.score_table import ScoreTable
-from distill.scoring import score_system, summarise
+from distill.scoring import Results, SystemPrediction, SystemScore, score_system, summarise, write
 from distill.spool import Spool
+from distill.workers import Workers
 from synth.errors import UserError
 
 COUNT = 40
@@ -54,6 +58,51 @@ def test_parts_and_processes_change_no_bit(
         assert [score.values for score in together[name]] == rows
         assert [score.id for score in together[name]] == [item.id for item in items]
     assert summarise({"x": (predictions, together["written"])}) == summarise({"x": (predictions, alone["written"])})
+
+
+def test_a_report_that_processes_draw_up_is_the_same(
+    written: tuple[Spool[BenchmarkItem], Spool[Prediction]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from distill.report import write_report
+
+    items, predictions = written[0][:6], written[1][:6]
+    monkeypatch.setattr("distill.parallel.LEAST", 1)
+    with open_workers(METRICS, None, 6, 2) as opened:
+        assert opened is not None
+        table = score_systems(METRICS, items, {"x": predictions}, opened=opened)["x"]
+        assert list(table) == list(score_systems(METRICS, items, {"x": predictions}, workers=1)["x"])
+        scored = {"x": (predictions, table)}
+        results = Results(
+            benchmark="held-out",
+            split="test",
+            items=6,
+            systems=summarise(scored),
+            notes=(),
+            settings={},
+            versions={},
+        )
+        write(tmp_path, results, scored)
+        write_report(tmp_path / "report.html", results, items, scored, HeldOut.metadata)
+        write_report(tmp_path / "other.html", results, items, scored, HeldOut.metadata, opened)
+    assert (tmp_path / "other.html").read_bytes() == (tmp_path / "report.html").read_bytes()
+    assert (tmp_path / "report.html").read_text("utf-8").count('<details class="item"') == 6
+    lines = (tmp_path / "predictions.jsonl").read_text("utf-8").splitlines()
+    assert lines == [SystemPrediction(system="x", **dict(one)).model_dump_json() for one in predictions]
+    lines = (tmp_path / "scores.jsonl").read_text("utf-8").splitlines()
+    assert lines == [SystemScore(system="x", **dict(one)).model_dump_json() for one in table]
+
+
+def test_a_process_that_is_ended_from_outside_is_one_line() -> None:
+    with Workers(1, _ready) as workers, pytest.raises(UserError, match="ended from outside"):
+        list(workers.in_order(_end, [1, 2]))
+
+
+def _ready() -> None:
+    pass
+
+
+def _end(code: int) -> None:
+    os._exit(code)
 
 
 def test_a_division_that_only_another_part_has_counts_as_missing() -> None:

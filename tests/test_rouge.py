@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from rouge_score.rouge_scorer import RougeScorer  # type: ignore[import-untyped]  # ships no types
 
 from distill.benchmarks.aci_bench import AciBench
-from distill.metrics.divisions import DIVISIONS, MISSING, divide, divide_all
+from distill.metrics.divisions import DIVISIONS, MISSING, divide, divide_all, fill
 from distill.metrics.rouge import TYPES, Rouge
 from distill.predictions import read_predictions
 from distill.records import BenchmarkItem, Prediction
@@ -60,6 +60,30 @@ def score(reference: str, text: str) -> dict[str, float | None]:
 
 words = st.sampled_from(["a", "b", "c", "d", "the", "X", "9", "_", "\n", "\n\n"])
 texts = st.lists(words, max_size=40).map(" ".join)
+
+
+@given(head=texts, tail=texts, middles=st.tuples(texts, texts))
+def test_what_begins_and_ends_alike_counts_as_everything_else(head: str, tail: str, middles: tuple[str, str]) -> None:
+    one, other = (f"{head} {middle} {tail}" for middle in middles)
+    for reference, text in ((one, other), (" ".join(one.split()), " ".join(other.split()))):
+        official = RougeScorer(list(TYPES), use_stemmer=False).score(reference, text)
+        values = score(reference, text)
+        assert [values[kind] for kind in TYPES] == [official[kind].fmeasure for kind in TYPES]
+
+
+@given(
+    note=st.lists(st.sampled_from(["HPI:", "exam: a B", "x9", "", "RESULTS", "plan", "__lf1__", "İK a__b"])).map(
+        "\n".join
+    )
+)
+def test_divisions_are_scored_as_their_texts(note: str) -> None:
+    other = "cc: a\nexam: x9 a b\nplan: rest"
+    values = score(other, note)
+    given = frozenset(divide(note))
+    for name, text in fill(note, given).items():
+        reference = fill(other, frozenset(divide(other)))[name]
+        official = RougeScorer(list(TYPES), use_stemmer=False).score(reference, text)
+        assert [values[f"{name}.{kind}"] for kind in TYPES] == [official[kind].fmeasure for kind in TYPES]
 
 
 @given(reference=texts, text=texts)

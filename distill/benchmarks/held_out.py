@@ -8,7 +8,7 @@ from typing import get_args
 
 from distill.benchmarks.base import BenchmarkMetadata, Provenance, WantedFile
 from distill.benchmarks.tables import read_bytes
-from distill.datasets import each_held_out
+from distill.datasets import held_out_lines
 from distill.records import BenchmarkItem
 from distill.spool import Spool
 from synth.assets import sha256
@@ -35,7 +35,8 @@ class HeldOut:
         """Return the encounters of a split, on the disk until they are asked for; UserError where the run has none
         there."""
         chosen = next(name for name in get_args(Split) if name == split)
-        items = Spool(BenchmarkItem, each_held_out(data, chosen), kept=("id", "task"))
+        items = Spool(BenchmarkItem, kept=("id", "task"))
+        items.extend_lines(held_out_lines(data, chosen))
         if not items:
             raise UserError(f"the {split} split of {data} is empty; generate more encounters")
         return items

@@ -89,21 +89,23 @@ _ANY = re.compile("|".join(f"(?:{pattern.pattern})" for pattern in _PATTERNS.val
 def divide(note: str) -> dict[str, str]:
     """Return the divisions that a note has, headers included, line breaks as ``LINE_BREAK``; absent ones are not in
     the result."""
-    text = note.replace(LINE_BREAK, "\n")
+    rows = note.replace(LINE_BREAK, "\n").split("\n")
+    return {
+        name: LINE_BREAK.join(rows[lines.start : lines.stop]) + LINE_BREAK * (lines.stop < len(rows))
+        for name, lines in lines_of(rows).items()
+    }
+
+
+def lines_of(rows: Sequence[str]) -> dict[str, range]:
+    """Return which lines of a note are of each division that it has, in their order."""
     starts: dict[str, int] = {}
-    offset = 0
-    for line in text.split("\n"):
-        found = None
+    for i, line in enumerate(rows):
         if _ANY.match(line):
-            found = next(name for name, pattern in _PATTERNS.items() if pattern.match(line))
-        if found is None and offset == 0:
-            found = "subjective"
-        if found is not None:
-            starts.setdefault(found, offset)
-        offset += len(line) + 1
-    kept = sorted(starts.items(), key=lambda entry: entry[1])
-    ends = [start for _, start in kept[1:]] + [len(text)]
-    return {name: text[start:end].replace("\n", LINE_BREAK) for (name, start), end in zip(kept, ends, strict=True)}
+            starts.setdefault(next(name for name, pattern in _PATTERNS.items() if pattern.match(line)), i)
+        elif i == 0:
+            starts["subjective"] = 0
+    ends = [*list(starts.values())[1:], len(rows)]
+    return {name: range(start, end) for (name, start), end in zip(starts.items(), ends, strict=True)}
 
 
 Present = frozenset[str]

@@ -42,7 +42,7 @@ class FaithfulnessMetric(Itemwise):
         )
 
 
-@lru_cache(maxsize=128)
+@lru_cache(maxsize=64)
 def _examination(source: str, scenario: Scenario | None) -> Examination:
     """Return a source, read; the last ones are kept, as every system is held against the same."""
     return Examination(source, scenario)

@@ -9,60 +9,86 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
-from itertools import pairwise
-from typing import NamedTuple, TypeVar
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from itertools import compress, count, pairwise
+from operator import ne
+from typing import TypeVar
 
 K = TypeVar("K")
 _TOKEN = re.compile(r"[a-z0-9]+")
 
 
-class Words(NamedTuple):
+class Words:
     """A text as ROUGE reads it."""
 
-    lines: list[list[str]]
-    """The tokens of each line that has any: line ends are what rougeLsum takes for the ends of sentences."""
-    single: Counter[str]
-    pairs: Counter[tuple[str, str]]
-    """Also across line ends, which ROUGE-2 does not see."""
-    total: int
+    def __init__(self, lines: list[list[str]]) -> None:
+        self.lines = lines
+        """The tokens of each line that has any: line ends are what rougeLsum takes for the ends of sentences."""
+        self.tokens = lines[0] if len(lines) == 1 else [token for line in lines for token in line]
+
+    @cached_property
+    def single(self) -> Counter[str]:
+        """How often each token stands there."""
+        return Counter(self.tokens)
+
+    @cached_property
+    def pairs(self) -> Counter[tuple[str, str]]:
+        """How often each pair of neighbours does, also across line ends, which ROUGE-2 does not see."""
+        return Counter(pairwise(self.tokens))
 
 
-def read(text: str) -> Words:
-    """Return a text as ROUGE reads it: lower case, runs of ``a-z`` and ``0-9``."""
-    lines = [found for line in text.lower().split("\n") if (found := _TOKEN.findall(line))]
-    tokens = lines[0] if len(lines) == 1 else [token for line in lines for token in line]
-    return Words(lines, Counter(tokens), Counter(pairwise(tokens)), len(tokens))
+def tokens_of(text: str) -> list[list[str]]:
+    """Return the tokens of each line of a text, if any: lower case, runs of ``a-z`` and ``0-9``."""
+    return list(map(_TOKEN.findall, text.lower().split("\n")))
 
 
-def rouge1(reference: Words, text: Words) -> float:
-    """Return the F-measure of ROUGE-1."""
-    return _fmeasure(_common(reference.single, text.single), reference.total, text.total)
+def words_of(rows: Iterable[list[str]]) -> Words:
+    """Return the text that such lines are; those without a token are left out."""
+    return Words([row for row in rows if row])
 
 
-def rouge2(reference: Words, text: Words) -> float:
-    """Return the F-measure of ROUGE-2."""
-    return _fmeasure(_common(reference.pairs, text.pairs), max(reference.total - 1, 0), max(text.total - 1, 0))
-
-
-def rouge_lsum(reference: Words, text: Words) -> float:
-    """Return the F-measure of rougeLsum: of the tokens that lie in the union of the common subsequences of each line
-    of the reference with all lines of the text."""
-    if not reference.total or not text.total:
-        return 0.0
-    if len(reference.lines) == 1 and len(text.lines) == 1:
-        hits = common_length(reference.lines[0], text.lines[0])
+def rouge(reference: Words, text: Words) -> tuple[float, float, float]:
+    """Return the F-measures of ROUGE-1, ROUGE-2 and rougeLsum, the last of the tokens that lie in the union of the
+    common subsequences of each line of the reference with all lines of the text."""
+    first, second = reference.tokens, text.tokens
+    if not first or not second:
+        return 0.0, 0.0, 0.0
+    # What both begin and end with is in both as often as it is there, so only what is between has to be counted.
+    head, tail = _ends(first, second)
+    if 2 * (head + tail) < len(first):
+        ones, twos = _common(reference.single, text.single), _common(reference.pairs, text.pairs)
     else:
-        hits = _union_hits(reference, text)
-    return _fmeasure(hits, reference.total, text.total)
+        inner = slice(head, len(first) - tail), slice(head, len(second) - tail)
+        ones = head + tail + _common(Counter(first[inner[0]]), Counter(second[inner[1]]))
+        before, behind = max(head - 1, 0), max(tail - 1, 0)
+        inner = slice(before, len(first) - behind), slice(before, len(second) - behind)
+        twos = before + behind + _common(Counter(pairwise(first[inner[0]])), Counter(pairwise(second[inner[1]])))
+    if len(reference.lines) == 1 and len(text.lines) == 1:
+        longest = head + tail + common_length(first[head : len(first) - tail], second[head : len(second) - tail])
+    else:
+        longest = _union_hits(reference, text)
+    return (
+        _fmeasure(ones, len(first), len(second)),
+        _fmeasure(twos, len(first) - 1, len(second) - 1),
+        _fmeasure(longest, len(first), len(second)),
+    )
+
+
+def _ends(first: Sequence[str], second: Sequence[str]) -> tuple[int, int]:
+    """Return how many tokens two texts begin with alike, and with how many of the others they end alike."""
+    most = min(len(first), len(second))
+    head = next(compress(count(), map(ne, first, second)), most)
+    tail = next(compress(count(), map(ne, reversed(first), reversed(second))), most)
+    return head, min(tail, most - head)
 
 
 def _common(first: Counter[K], second: Counter[K]) -> int:
     few, many = (first, second) if len(first) <= len(second) else (second, first)
     total = 0
-    for key, count in few.items():
+    for key, times in few.items():
         other = many.get(key, 0)
-        total += count if count < other else other
+        total += times if times < other else other
     return total
 
 
@@ -92,45 +118,45 @@ def _union_hits(reference: Words, text: Words) -> int:
     A token counts at most as often as it stands on either side (Lin 2004, section 3.2, as ROUGE-1.5.5 does it).
     """
     given = text.lines
+    same = set(map(tuple, given))
+    others: list[list[str]] = []
+    covered: list[str] = []
+    for line in reference.lines:
+        if tuple(line) in same:
+            covered += line
+        else:
+            others.append(line)
+    wanted = {token for line in others for token in line}
     holders: dict[str, dict[int, int]] = {}
     """Token → line of the text → where in that line it stands, as bits."""
-    for k, line in enumerate(given):
+    for k, line in enumerate(given if wanted else ()):
         for j, token in enumerate(line):
-            where = holders.get(token)
-            if where is None:
-                holders[token] = {k: 1 << j}
-            else:
-                where[k] = where.get(k, 0) | 1 << j
-    left, right = dict(reference.single), dict(text.single)
-    same = set(map(tuple, given))
+            if token in wanted:
+                where = holders.get(token)
+                if where is None:
+                    holders[token] = {k: 1 << j}
+                else:
+                    where[k] = where.get(k, 0) | 1 << j
     nowhere: dict[int, int] = {}
-    hits = 0
-    for line in reference.lines:
+    for line in others:
         columns = [holders.get(token, nowhere) for token in line]
         shared: dict[int, int] = {}
         """Line of the text → tokens of this line that stand in it, as bits."""
-        if tuple(line) in same:
-            coverable = union = (1 << len(line)) - 1
-        else:
-            coverable = union = 0
-            for i, where in enumerate(columns):
-                if where:
-                    bit = 1 << i
-                    coverable |= bit
-                    for k in where:
-                        shared[k] = shared.get(k, 0) | bit
+        coverable = union = 0
+        for i, where in enumerate(columns):
+            if where:
+                bit = 1 << i
+                coverable |= bit
+                for k in where:
+                    shared[k] = shared.get(k, 0) | bit
         # The line with the most in common first: what it covers, the others need not be read for.
-        for k, rows in sorted(shared.items(), key=_most) if union != coverable else ():
+        for k, rows in sorted(shared.items(), key=_most):
             if rows & ~union:
                 union |= _path(rows, [where.get(k, 0) for where in columns], len(given[k]))
                 if union == coverable:
                     break
-        for i, token in enumerate(line):
-            if union >> i & 1 and left[token] > 0 and right[token] > 0:
-                hits += 1
-                left[token] -= 1
-                right[token] -= 1
-    return hits
+        covered += [token for i, token in enumerate(line) if union >> i & 1]
+    return _common(Counter(covered), text.single)
 
 
 def _most(entry: tuple[int, int]) -> int:

@@ -12,13 +12,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from distill.metrics.divisions import DIVISIONS, Present, fill, present
-from distill.metrics.overlap import Words, read, rouge1, rouge2, rouge_lsum
+from distill.metrics.divisions import DIVISIONS, LINE_BREAK, MISSING, Present, fill, lines_of, present
+from distill.metrics.overlap import Words, rouge, tokens_of, words_of
 from distill.records import BenchmarkItem, Prediction, Score
 from distill.tasks import has_divisions
 
 TYPES = ("rouge1", "rouge2", "rougeLsum")
-_MEASURES = tuple(zip(TYPES, (rouge1, rouge2, rouge_lsum), strict=True))
+_MISSING, _NOTHING = words_of(tokens_of(MISSING)), words_of([])
+(_END,) = tokens_of(LINE_BREAK)[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +49,8 @@ class Rouge:
             first = _read(item.reference, wanted if divided else None)
             second = _read(prediction.text, given if divided else None)
             for part, reference in first.items():
-                text = second[part]
-                for kind, measure in _MEASURES:
-                    values[f"{part}{kind}"] = measure(reference, text)
+                for kind, value in zip(TYPES, rouge(reference, second[part]), strict=True):
+                    values[f"{part}{kind}"] = value
             if not divided:
                 values = {column: values.get(column) for column in self.columns}
             scores.append(Score(id=item.id, values=values))
@@ -60,5 +60,18 @@ class Rouge:
 @lru_cache(maxsize=256)
 def _read(note: str, divisions: Present | None) -> dict[str, Words]:
     """Return a note and its divisions, if any, as ROUGE reads them; kept, as every system has the same references."""
-    parts = {} if divisions is None else fill(note, divisions)
-    return {"": read(note), **{f"{name}.": read(text) for name, text in parts.items()}}
+    rows = tokens_of(note)
+    found = {"": words_of(rows)}
+    if divisions is None:
+        return found
+    if LINE_BREAK in note:
+        return found | {f"{name}.": words_of(tokens_of(text)) for name, text in fill(note, divisions).items()}
+    # A division's tokens are those of its lines, and the word that stands for each line's end.
+    own = lines_of(note.split("\n"))
+    for name in DIVISIONS:
+        if name in own:
+            tokens = [token for i in own[name] for token in (*rows[i], _END)]
+            found[f"{name}."] = words_of([tokens[:-1] if own[name].stop == len(rows) else tokens])
+        else:
+            found[f"{name}."] = _MISSING if name in divisions else _NOTHING
+    return found

@@ -55,11 +55,15 @@ def mean_intervals(
         alike = [i for i, sample in enumerate(samples) if len(sample) == n]
         generator = np.random.default_rng(seed)
         step = max(1, _CELLS // n)
+        taken = np.empty((step, n))
         for start in range(0, resamples, step):
             stop = min(start + step, resamples)
             drawn = generator.integers(0, n, size=(stop - start, n))
+            values = taken[: stop - start]
             for i in alike:
-                means[i, start:stop] = samples[i].take(drawn).mean(axis=1)
+                # No draw is out of bounds; "raise" would fill a copy.
+                samples[i].take(drawn, out=values, mode="clip")
+                means[i, start:stop] = values.mean(axis=1)
     found: list[Interval | None] = []
     for sample, row in zip(samples, means, strict=True):
         if len(sample) == 0:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from synth.checks.faithfulness.language import language
 from synth.checks.faithfulness.reading import Reading
 from synth.checks.faithfulness.units import Quantity, rates
@@ -77,9 +79,7 @@ class Association:
         reading = self._reading
         start = self._anchors[place][0]
         found = reading.within(*self.region(place))
-        kept = [
-            q for q, following in zip(found, [*found[1:], None], strict=False) if not self._taken_back(q, following)
-        ]
+        kept = [q for q, following in pairwise(found) if not self._taken_back(q, following)] + found[-1:]
         begin = reading.sentences[reading.sentence_at(start)].start
         taken = place > 0 and self._anchors[place - 1][1] > begin
         before = reading.within(self._anchors[place - 1][1] if taken else begin, start)
@@ -97,8 +97,8 @@ class Association:
             self._rates[place] = frozenset(rates(self._reading.tokens, start, end))
         return self._rates[place]
 
-    def _taken_back(self, q: Quantity, following: Quantity | None) -> bool:
-        if following is None or (q.base and q.base != following.base):
+    def _taken_back(self, q: Quantity, following: Quantity) -> bool:
+        if q.base and q.base != following.base:
             return False
         between = self._reading.tokens[q.end : following.at]
         return len(between) <= 16 and bool(following.base or not q.base) and self._corrects(between, bare=not q.base)

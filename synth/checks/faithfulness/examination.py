@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cached_property
+from functools import cache, cached_property
 
 from synth.checks.faithfulness.facts import reached, told
 from synth.checks.faithfulness.findings import FactVerdict, Faithfulness, Reached, Verdict, of_kind
@@ -22,13 +22,9 @@ from synth.records import (
     Documents,
     Encounter,
     Fact,
-    FindingFact,
-    HistoryFact,
     JsonObject,
-    PlanFact,
     Scenario,
     Source,
-    StudyFact,
     Transcript,
 )
 
@@ -95,21 +91,27 @@ class Examination:
 
 def lexicon_of(scenario: Scenario | None) -> Lexicon:
     """Return the lexicon that a scenario's encounter is read with."""
-    return lexicon(scenario.specialty if scenario is not None and scenario.specialty in pack_names() else None)
+    return lexicon(None if scenario is None else _packed(scenario.specialty))
+
+
+@cache
+def _packed(specialty: str) -> str | None:
+    return specialty if specialty in pack_names() else None
 
 
 def _terms(facts: Iterable[Fact]) -> Iterator[str]:
     """Yield what the facts that have no values of their own are called."""
     for fact in facts:
-        match fact:
-            case HistoryFact() | FindingFact():
+        match fact.kind:
+            case "history" | "finding":
                 yield fact.name
-            case StudyFact():
+            case "study":
                 yield fact.result
-            case DiagnosisFact():
+            case "diagnosis":
                 yield from (fact.name, fact.status)
-            case PlanFact(medication=None):
-                yield fact.text
+            case "plan":
+                if fact.medication is None:
+                    yield fact.text
             case _:
                 yield from terms_of(fact)
 
@@ -131,12 +133,12 @@ def source_lines(source: Source | str) -> list[Line]:
 
 
 def _kind(fact: Fact) -> str:
-    return f"{fact.kind}/{fact.category}" if isinstance(fact, HistoryFact) else fact.kind
+    return f"{fact.kind}/{fact.category}" if fact.kind == "history" else fact.kind
 
 
 def _in_target(fact: Fact, written: View, target: JsonObject | str) -> Reached:
     found = reached(fact, written)
-    if isinstance(fact, DiagnosisFact) and found.verdict == "found" and not isinstance(target, str):
+    if fact.kind == "diagnosis" and found.verdict == "found" and not isinstance(target, str):
         return _coded(fact, target, written.lexicon) or found
     return found
 

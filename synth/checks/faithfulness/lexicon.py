@@ -56,15 +56,17 @@ class Lexicon:
                 _add(forms, text, form)
         self._texts = list(forms)
         self._forms = [tuple(dict.fromkeys(forms[text])) for text in self._texts]
+        self._sizes = [text.count(" ") + 1 for text in self._texts]
         self._known = {text: set(entry) for text, entry in zip(self._texts, self._forms, strict=True)}
         self._automaton = AhoCorasick(
             [f" {text} " for text in self._texts], implementation=Implementation.ContiguousNFA, store_patterns=False
         )
 
     def find(self, text: str) -> Iterator[tuple[int, int, tuple[Form, ...]]]:
-        """Yield where forms stand in words joined by single spaces, with one space before and after all."""
-        for pattern, start, end in self._automaton.find_matches_as_indexes(text, overlapping=True):
-            yield start + 1, end - 1, self._forms[pattern]
+        """Yield the forms that stand in words joined by single spaces, with one space before and after all: where each
+        ends, of how many words it is, and what it is a form of."""
+        for pattern, _, end in self._automaton.find_matches_as_indexes(text, overlapping=True):
+            yield end - 1, self._sizes[pattern], self._forms[pattern]
 
     def names(self, text: str, kind: ConceptKind) -> set[str]:
         """Return what a whole text is a way of saying, of one kind."""

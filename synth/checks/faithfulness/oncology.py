@@ -22,14 +22,14 @@ _COUNTED = frozenset(("fraction", "fractions", "sessions", "treatments", "x"))
 
 def reached_case(fact: TumorFact | TherapyFact | ToxicityFact | ResponseFact, view: View) -> Reached:
     """Return the verdict on a fact of a tumor in a text."""
-    match fact:
-        case TumorFact():
+    match fact.kind:
+        case "tumor":
             return _tumor(fact, view)
-        case TherapyFact():
+        case "therapy":
             return _therapy(fact, view)
-        case ToxicityFact():
+        case "toxicity":
             return _toxicity(fact, view)
-        case ResponseFact():
+        case "response":
             return _phrase(fact.text, view)
 
 
@@ -50,12 +50,12 @@ def told_case(fact: TumorFact | TherapyFact | ToxicityFact | ResponseFact) -> st
 
 def terms_of(fact: Fact) -> Iterator[str]:
     """Yield what a tumor's facts are called that have no values of their own."""
-    match fact:
-        case TumorFact():
+    match fact.kind:
+        case "tumor":
             yield from (part for part in (fact.histology, fact.grading) if part)
-        case TherapyFact():
+        case "therapy":
             yield fact.name
-        case ResponseFact():
+        case "response":
             yield fact.text
         case _:
             pass

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from functools import cached_property
-from itertools import accumulate
+from functools import cache, cached_property
+from itertools import accumulate, compress
 from operator import add
 from typing import NamedTuple
 
@@ -13,8 +14,8 @@ from synth.checks.faithfulness.language import language
 from synth.checks.faithfulness.lexicon import PHRASES, ConceptKind, Form, Lexicon
 from synth.checks.faithfulness.memo import Memo
 from synth.checks.faithfulness.recognised import is_recognised, with_marks, with_spoken_marks
-from synth.checks.faithfulness.tokens import is_number, places_of, places_of_marks, plain, stem, tokenize
-from synth.checks.faithfulness.units import Quantity, unit_at
+from synth.checks.faithfulness.tokens import is_mark, is_number, plain, stem, tokenize
+from synth.checks.faithfulness.units import PERIODS, Quantity, unit_at
 
 AFFIRMED, DENIED, UNSURE = 1, 2, 3
 """What is said of something, as bits: nothing, one of them, or both."""
@@ -73,7 +74,29 @@ def _root(word: str) -> str:
     return stem(words.fixed_negatives.get(word, word))
 
 
+@cache
+def _turning() -> frozenset[str]:
+    """Return the words that begin or end a negation, or lengthen its reach."""
+    words = language()
+    return words.negations | words.affirmations | words.contrasts | {",", "or"}
+
+
 _ROOTS = Memo(_root)
+_MARK, _NUMBER, _NEGATION, _SIDE, _PERIOD = _ALL = 1, 2, 4, 8, 16
+"""What a token may be, as bits."""
+
+
+def _kind(word: str) -> int:
+    words = language()
+    of = (is_mark(word), is_number(word), word in words.negations, word in words.sides, word in PERIODS)
+    return sum(kind for kind, here in zip(_ALL, of, strict=True) if here)
+
+
+_KINDS = Memo(_kind)
+_OF_KIND = {
+    kind: re.compile(b"[%s]" % b"".join(b"\\x%02x" % bits for bits in range(32) if bits & kind)) for kind in _ALL
+}
+_NO_MARKS = bytes(not bits & _MARK for bits in range(256))
 
 
 class Reading:
@@ -88,8 +111,18 @@ class Reading:
             self.tokens = with_marks(tokenize("\n".join(map(with_spoken_marks, texts))), speakers)
         else:
             self.tokens = tokenize("\n".join(texts))
-        self._marks, self._number_tokens = places_of_marks(self.tokens)
+        self._kinds = bytes(map(_KINDS.__getitem__, self.tokens))
+        self._marks = self._places(_MARK)
         self._replies: dict[int, int] = {}
+
+    def _places(self, kind: int) -> list[int]:
+        """Return which tokens are of a kind."""
+        return [found.start() for found in _OF_KIND[kind].finditer(self._kinds)]
+
+    @cached_property
+    def periods(self) -> list[int]:
+        """The tokens that are ``day`` or another period in the singular."""
+        return self._places(_PERIOD)
 
     @cached_property
     def sentences(self) -> list[Sentence]:
@@ -112,16 +145,28 @@ class Reading:
         return found
 
     @cached_property
-    def _starts(self) -> list[int]:
-        return [sentence.start for sentence in self.sentences]
+    def _sentence_of(self) -> list[int]:
+        """Of each token the sentence that it is in, or that went before."""
+        found: list[int] = []
+        for i, sentence in enumerate(self.sentences[1:]):
+            found += [i] * (sentence.start - len(found))
+        return found + [max(0, len(self.sentences) - 1)] * (len(self.tokens) - len(found))
 
     def sentence_at(self, token: int) -> int:
         """Return the number of the sentence that a token belongs to."""
-        return max(0, bisect_right(self._starts, token) - 1)
+        return self._sentence_of[token]
+
+    @cached_property
+    def _line_of(self) -> list[int]:
+        """Of each token its line."""
+        found: list[int] = []
+        for i, end in enumerate(self._line_ends):
+            found += [i] * (end + 1 - len(found))
+        return found + [len(self._line_ends)] * (len(self.tokens) - len(found))
 
     def line_at(self, token: int) -> int:
         """Return the number of the line that a token belongs to."""
-        return bisect_left(self._line_ends, token)
+        return self._line_of[token]
 
     @cached_property
     def _line_ends(self) -> list[int]:
@@ -135,13 +180,15 @@ class Reading:
     @cached_property
     def hits(self) -> list[Hit]:
         """What is named, in order; a symptom that is part of a longer statement is left out."""
-        words = plain(self.tokens)
+        said = self._kinds.translate(_NO_MARKS)
+        words = plain(compress(self.tokens, said))
+        places = list(compress(range(len(said)), said))
+        """Of each word its token."""
         ends = list(map(add, accumulate(map(len, words)), range(1, len(words) + 1)))
-        shifts = [place - i for i, place in enumerate(self._marks)]
         found: list[Hit] = []
-        for begin, end, forms in self.lexicon.find(f" {' '.join(words)} "):
-            first, last = bisect_left(ends, begin), bisect_left(ends, end)
-            start, stop = first + bisect_right(shifts, first), last + bisect_right(shifts, last) + 1
+        for end, size, forms in self.lexicon.find(f" {' '.join(words)} "):
+            last = bisect_left(ends, end)
+            start, stop = places[last - size + 1], places[last] + 1
             found += [Hit(start, stop, form) for form in forms]
         found.sort(key=lambda hit: (hit[0], -hit[1]))
         kept: list[Hit] = []
@@ -192,7 +239,7 @@ class Reading:
         tokens = self.tokens
         found: list[Quantity] = []
         done = 0
-        for i in self._number_tokens:
+        for i in self._places(_NUMBER):
             if i >= done:
                 unit, end = unit_at(tokens, i + 1)
                 done = end
@@ -222,7 +269,7 @@ class Reading:
         words = language()
         tokens = self.tokens
         found: dict[int, str] = {}
-        for i in places_of(words.sides, tokens):
+        for i in self._places(_SIDE):
             before = tokens[i - 1] if i > 0 else "\n"
             after = tokens[i + 1] if i + 1 < len(tokens) else "\n"
             side = words.sides[tokens[i]]
@@ -258,9 +305,8 @@ class Reading:
     def reaches(self) -> bytearray:
         """From where a negation reaches each token; 0 where none does."""
         found = bytearray(len(self.tokens))
-        negations = language().negations
         done = 0
-        for i in places_of(negations, self.tokens):
+        for i in self._places(_NEGATION):
             if i >= done:
                 sentence = self.sentences[self.sentence_at(i)]
                 done = sentence.end
@@ -268,11 +314,16 @@ class Reading:
         return found
 
     def _negated(self, sentence: Sentence) -> list[int]:
-        words = language()
+        words, turning = language(), _turning()
         tokens = self.tokens[sentence.start : sentence.end]
         flags = [0] * len(tokens)
         left, clause = 0, 0
         for i, word in enumerate(tokens):
+            if word not in turning:
+                if left:
+                    flags[i] = _FORWARD
+                    left -= 1
+                continue
             after = tokens[i + 1] if i + 1 < len(tokens) else ""
             ends = after in (",", "") or (word in words.behind and after in words.sides)
             if word in words.negations and (ends or word not in words.behind or after == "for"):

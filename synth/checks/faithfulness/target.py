@@ -32,7 +32,7 @@ def _collect(value: JsonValue, field: str, denied: bool, found: list[Line], sect
         return
     if isinstance(value, str):
         if value.strip():
-            found.append(Line(f"no {value}" if denied else value, field=field, section=section))
+            found.append(Line(f"no {value}" if denied else value, "", field, False, section))
     elif isinstance(value, list):
         for i, inner in enumerate(value):
             _collect(inner, f"{field}/{i}", denied, found, section)
@@ -44,9 +44,10 @@ def _collect(value: JsonValue, field: str, denied: bool, found: list[Line], sect
             return
         named = value.get(_SECTION)
         section = named if isinstance(named, str) else section
+        negative = language().negative_keys
         for key, inner in value.items():
             if key not in _UNSAID and not (key == _SECTION and inner == section):
-                _collect(inner, f"{field}/{key}", denied or key in language().negative_keys, found, section)
+                _collect(inner, f"{field}/{key}", denied or key in negative, found, section)
 
 
 def _word(value: JsonValue) -> str:

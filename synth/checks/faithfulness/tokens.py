@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 import sys
 import unicodedata
-from collections.abc import Container, Sequence
+from collections.abc import Container, Iterable, Sequence
 from decimal import Decimal
 from functools import lru_cache
 from itertools import chain, compress, filterfalse
 
 from synth.checks.faithfulness.memo import Memo
-from synth.checks.faithfulness.numbers import BEGINNINGS, spell, spelled
+from synth.checks.faithfulness.numbers import BEGINNINGS, SMALL, TENS, spell, spelled
 
 _NUMBER = r"(?:(?<![\w.)%])[-−](?=\d))?(?:\d+(?:,\d{3}(?!\d))*(?:\.\d+)?|(?<!\d)\.\d+)"
 _MARK = r"[%/.,;:?!\n]"
@@ -20,8 +20,10 @@ _ASCII = re.compile(rf"[a-z][a-z0-9]*|{_NUMBER}|{_MARK}")
 _POWER = re.compile(r"(?:(?:\b[x]|[×*])\s?)?(?<![\d.,])10(?:[\^*](\d{1,2})|([⁰¹²³⁴⁵⁶⁷⁸⁹]{1,2}))", re.IGNORECASE)
 _SCALES = {"thousand": 3, "million": 6, "billion": 9}
 _PLACEHOLDER = re.compile(r"\{\{\w*\}\}")
-_PERCENT = (["percent"], ["per", "cent"])
-"""``%`` in words."""
+_ALONE = {word: spell(value) for word, value in (SMALL | TENS).items()}
+"""Words that are a number by themselves."""
+_GOES_ON = BEGINNINGS | {"oh", "o"}
+"""Words with which a number that has begun so may go on."""
 _TIMES = frozenset(("this", "that", "the", "some", "which", "what", "a", "your", "my", "good"))
 """Words before a ``point`` that is none of a number."""
 _MARKS = frozenset("%/.,;:?!\n")
@@ -55,7 +57,6 @@ def is_number(word: str) -> bool:
 
 
 _SPOKEN_OF = Memo(lambda word: _PERSON.get(word, word))
-_IS_NUMBER = Memo(lambda word: word < "a" and word not in _MARKS)
 
 
 def tokenize(text: str) -> list[str]:
@@ -76,31 +77,37 @@ def tokenize(text: str) -> list[str]:
     if not number:
         return found
     result: list[str] = []
-    done = 0
+    done, size = 0, len(found)
     for i in number:
         word = found[i]
         if i < done:
             continue
-        if word in BEGINNINGS:
-            if word == "minus" and i + 1 < len(found) and found[i + 1][0].isdigit():
-                result += [*found[done:i], spell_written(f"-{_written(found[i + 1])}")]
+        after = found[i + 1] if i + 1 < size else ""
+        if word in _ALONE and after not in _GOES_ON:
+            words, end = _ALONE[word], i + 1
+        elif word in BEGINNINGS:
+            if word == "minus" and after and after[0].isdigit():
+                result += [*found[done:i], spell_written(f"-{_written(after)}")]
                 done = i + 2
                 continue
             read = None if word == "point" and i and found[i - 1] in _TIMES else spelled(found, i, spoken=True)
             if read is None:
                 continue
             words, end = spell(read[0]), read[1]
+            after = found[end] if end < size else ""
         else:
             words, end = _written(word), i + 1
-        if end < len(found) and found[end] in _SCALES:
-            words, end = spell(Decimal(words).scaleb(_SCALES[found[end]])), end + 1
-        if found[end : end + 3] == ["and", "a", "half"]:
+        if after in _SCALES:
+            words, end = spell(Decimal(words).scaleb(_SCALES[after])), end + 1
+            after = found[end] if end < size else ""
+        if after == "and" and found[end : end + 3] == ["and", "a", "half"]:
             words, end = spell(float(words) + 0.5), end + 3
+            after = found[end] if end < size else ""
         result += found[done:i]
         result.append(words)
-        if percent := next((words for words in _PERCENT if found[end : end + len(words)] == words), None):
+        if after == "percent" or (after == "per" and found[end : end + 2] == ["per", "cent"]):
             result.append("%")
-            end += len(percent)
+            end += 1 + (after == "per")
         done = end
     return result + found[done:]
 
@@ -123,20 +130,19 @@ def spell_written(digits: str) -> str:
     return number if number == "0" else sign + number
 
 
-def plain(tokens: Sequence[str]) -> list[str]:
+def plain(tokens: Iterable[str]) -> list[str]:
     """Return the tokens that are words or numbers, in the second person."""
     return list(map(_SPOKEN_OF.__getitem__, filterfalse(_MARKS.__contains__, tokens)))
+
+
+def is_mark(word: str) -> bool:
+    """Return whether a token is a mark or the end of a line."""
+    return word in _MARKS
 
 
 def places_of(words: Container[str], tokens: Sequence[str]) -> list[int]:
     """Return which tokens are among some words."""
     return list(compress(range(len(tokens)), map(words.__contains__, tokens)))
-
-
-def places_of_marks(tokens: Sequence[str]) -> tuple[list[int], list[int]]:
-    """Return which tokens are marks, and which are numbers."""
-    numbers = compress(range(len(tokens)), map(_IS_NUMBER.__getitem__, tokens))
-    return places_of(_MARKS, tokens), list(numbers)
 
 
 _ENDINGS = (("sses", "ss"), ("ies", "y"), ("ations", "ate"), ("ation", "ate"), ("ings", ""), ("ing", ""), ("edly", ""))

@@ -25,6 +25,8 @@ _GIVEN = frozenset(("g", "u"))
 """Bases of doses before which a word is a drug's name."""
 _BETWEEN = frozenset(("to", "at", "of", ","))
 """What may stand between a drug and its dose."""
+_PARTING = frozenset((",", "or", "and", ":"))
+"""What stands between the parts of a sentence."""
 _SHORTEST = 6
 """Letters of the shortest word that is taken for a drug that no lexicon knows."""
 
@@ -269,7 +271,7 @@ class Trace:
         sentence = reading.sentences[number]
         start = sentence.start
         for i in range(sentence.start, sentence.end + 1):
-            if i == sentence.end or reading.tokens[i] in (",", "or", "and", ":"):
+            if i == sentence.end or reading.tokens[i] in _PARTING:
                 if i > start:
                     yield start, i
                 start = i + 1

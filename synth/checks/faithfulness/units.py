@@ -103,6 +103,8 @@ def dose_bases() -> frozenset[str]:
 
 def unit_at(tokens: Sequence[str], at: int) -> tuple[Unit, int]:
     """Return the unit that begins at a token and where it ends; the bare one where none does."""
+    if at >= len(tokens) or tokens[at] not in _openings():
+        return BARE, at
     counted = _count_at(tokens, at)
     if counted is not None:
         return counted
@@ -154,6 +156,12 @@ def _count_at(tokens: Sequence[str], at: int) -> tuple[Unit, int] | None:
 
 
 @cache
+def _openings() -> frozenset[str]:
+    """Return the words with which a unit, or one of counted cells, can begin."""
+    return first_words() | _counts().keys() | _tables()[1]["over"] | {"cell", "cells"}
+
+
+@cache
 def _counts() -> Mapping[str, float]:
     data = cast("dict[str, dict[str, object]]", load_yaml(_HERE / "units.yaml"))
     return {word: float(str(count)) for word, count in data["counts"].items()}
@@ -170,6 +178,8 @@ def _simple(tokens: Sequence[str], at: int) -> tuple[Unit, int] | None:
     return None
 
 
+PERIODS = {"hour": round(1 / 24, 6), "day": 1.0, "week": 7.0, "month": 30.4375, "year": 365.25}
+"""Days of what may follow an ``a``."""
 _COUNTS = {"once": 1.0, "twice": 2.0, "thrice": 3.0}
 _PERIODS = {
     **dict.fromkeys(("day", "days", "daily", "night", "nightly", "nights"), 1.0),

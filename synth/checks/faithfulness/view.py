@@ -10,11 +10,9 @@ from synth.checks.faithfulness.language import language
 from synth.checks.faithfulness.lexicon import ConceptKind, Lexicon
 from synth.checks.faithfulness.reading import DENIED, Hit, Line, Reading
 from synth.checks.faithfulness.statements import Statement, Statements, spoken
-from synth.checks.faithfulness.tokens import places_of, stem
-from synth.checks.faithfulness.units import Amount, Quantity
+from synth.checks.faithfulness.tokens import stem
+from synth.checks.faithfulness.units import PERIODS, Amount, Quantity
 
-_ONE = {"hour": round(1 / 24, 6), "day": 1.0, "week": 7.0, "month": 30.4375, "year": 365.25}
-"""Days."""
 _A = ("a", "an")
 
 
@@ -71,7 +69,7 @@ class View:
         """All numbers in the scale of their base; ``a week`` is one week."""
         found = {q.amount for q in self.reading.quantities}
         tokens = self.reading.tokens
-        found.update((_ONE[tokens[i]], "day") for i in places_of(_ONE, tokens) if tokens[i - 1] in _A)
+        found.update((PERIODS[tokens[i]], "day") for i in self.reading.periods if tokens[i - 1] in _A)
         return frozenset(found)
 
     def allowed(self, kind: str) -> frozenset[int] | None:
