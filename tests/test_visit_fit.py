@@ -31,7 +31,7 @@ _FITTING = (
         ),
         _NO,
     ),
-    (re.compile(r"How does (?:the|our) plan sound"), re.compile(r"(?!I think so|Yes|Yeah, (?!sounds))")),
+    (re.compile(r"How does (?:the|our) plan sound"), re.compile(r"(?!I think so|(?:Yes|Yeah), (?!(?:well, )?sounds))")),
     (re.compile(r"somebody help me with that\?$"), re.compile(r".*\bdesk\b")),
 )
 """How a question ends, and how its answer begins."""

@@ -55,7 +55,8 @@ class Dialogue:
         booked = comes_back(chart.plans, grammar.spoken)
         dated = booked and has_date(chart.plans, grammar.spoken)
         presentation = pack.conditions[scenario.condition].presentations[scenario.presentation]
-        told = (chart.complaint.name, presentation.diagnosis.status, *presentation.diagnosis.says)
+        said = (presentation.diagnosis.status, *presentation.diagnosis.says, *(study.result for study in chart.studies))
+        told = (chart.complaint.name, *said)
         self._speech = Speech(pack, grammar.spoken, state.draws, chart.plans, told)
         self._known = chart.comes_diagnosed(pack.symptoms)
         self._desk = FrontDesk(self._script, scenario.visit, booked, dated, self._known)

@@ -25,7 +25,7 @@ class Speech:
     def __init__(
         self, pack: Pack, spoken: Spoken, draws: Draws, plans: Sequence[PlanFact] = (), told: Sequence[str] = ()
     ) -> None:
-        """``plans`` of the visit, and what is ``told`` of the diagnosis: both may name a drug."""
+        """``plans`` of the visit, and what is ``told`` of diagnosis and studies: both may name a drug."""
         self._pack = pack
         self._spoken = spoken
         self._draws = draws
