@@ -6,7 +6,7 @@ BIN = $(VENV)/bin
 PIP = -m pip install --quiet --disable-pip-version-check
 export HF_HUB_DISABLE_TELEMETRY = 1
 
-.PHONY: help demo test lint types unit test-search test-slow test-soak test-storm test-vllm bench bench-generation bench-training bench-vllm tiny-base phi-lexicon phi-tagger clean
+.PHONY: help demo test lint types unit test-search test-slow test-soak test-storm test-vllm bench bench-tasks bench-generation bench-training bench-vllm tiny-base phi-lexicon phi-tagger clean
 
 help:  ## What there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -t -s '	'
@@ -50,6 +50,9 @@ bench: $(VENV)/.dev  ## Speed, as ratios measured in one run
 	$(BIN)/python -m benchmarks.duplicates
 	$(BIN)/python -m benchmarks.faithfulness
 	$(BIN)/python -m benchmarks.scoring
+
+bench-tasks: $(VENV)/.dev  ## What a run of 500 takes for each task, in seconds and as multiples of the plain loop
+	$(BIN)/python -m benchmarks.tasks
 
 bench-generation: $(VENV)/.dev  ## Notewright beside its peers on one fake server; makes an environment for each
 	$(BIN)/python -m benchmarks.generation --setup

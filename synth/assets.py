@@ -95,7 +95,13 @@ class _Sandbox(SandboxedEnvironment):
 
 
 def _is_field(obj: object, name: object) -> bool:
-    return isinstance(obj, BaseModel) and name in type(obj).__pydantic_fields__
+    kind = type(obj)
+    if kind not in _FIELDS:  # templates ask for every attribute, and pydantic's own answer is slow
+        _FIELDS[kind] = frozenset(kind.__pydantic_fields__) if issubclass(kind, BaseModel) else frozenset()
+    return name in _FIELDS[kind]
+
+
+_FIELDS: dict[type, frozenset[str]] = {}
 
 
 def _field(obj: object, name: object) -> object:

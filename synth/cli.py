@@ -67,7 +67,11 @@ def synth() -> None:
     show_default=True,
     help="Seconds that a server may be away before the run stops.",
 )
-@click.option("--cache/--no-cache", default=True, help="Keep a model's replies, so that none is paid for twice.")
+@click.option(
+    "--cache/--no-cache",
+    default=True,
+    help="Keep a model's replies, so that none is paid for twice, and how much the PHI check was found to find.",
+)
 @click.option(
     "--identities",
     type=click.Choice(["placeholder", "surrogate", "tag"]),
@@ -189,12 +193,15 @@ def generate(
     synth generate --specialty endocrinology -n 1500 --judge http://127.0.0.1:8001 --judge-model other-model
     synth generate --specialty endocrinology -n 1500 --identities tag    (of a complete run: publishes it anew)
     """
+    from synth.processes import default_workers, load_ahead
+
+    if preview is None and workers != 0:
+        load_ahead("synth.checks.loaded", specialty or "")  # beside everything that is loaded and read here
     from synth.config import read_settings, read_shares, resolve_config
     from synth.console import say
     from synth.corpora import read_corpora
     from synth.pipeline import Execution
-    from synth.processes import default_workers
-    from synth.serving.cache import default_cache_path
+    from synth.serving.cache import default_cache_path, default_kept_path
     from synth.settings import with_duplicates, with_held_out
     from synth.teachers.select import choose_judge, choose_teacher
 
@@ -238,6 +245,7 @@ def generate(
         timeout=timeout,
         patience=patience,
         cache=default_cache_path() if cache and preview is None else None,
+        kept=default_kept_path() if cache else None,
         held_out=held_out,
         notify=say,
     )

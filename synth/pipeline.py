@@ -34,6 +34,7 @@ from synth.manifests import manifest_of
 from synth.packs import Pack, load_pack
 from synth.packs.terms import translated
 from synth.population import Population
+from synth.privacy.kept_recall import recall_by_class
 from synth.publish import publish
 from synth.recognition import in_style
 from synth.records import Counts, Encounter, Manifest, Rejection
@@ -80,6 +81,8 @@ class Execution:
     patience: float = 120.0
     """Seconds that a server may be away."""
     cache: Path | None = None
+    kept: Path | None = None
+    """Folder that keeps what the PHI check was measured to find; None where nothing is kept."""
     held_out: tuple[Corpus, ...] = ()
     """The texts of the benchmarks that the configuration names."""
     notify: Callable[[str], None] = lambda _line: None
@@ -101,13 +104,15 @@ def generate(config: RunConfig, execution: Execution) -> Position:
     manifest = manifest_of(config, task, pack)
     run = RunDir(execution.out, manifest, dump_config(config))
     try:
-        if not run.was_complete:
-            if run.position.accepted >= config.n:
-                execution.notify(f"all encounters are there; publishing them with identities {config.identities}")
-            else:
-                execution.notify(execution.announcement)
+        if not run.was_complete and run.position.accepted >= config.n:
+            execution.notify(f"all encounters are there; publishing them with identities {config.identities}")
+            _finish(run, config, manifest, task, pack, population, checks, _recall(config, execution, checks))
+        elif not run.was_complete:
+            execution.notify(execution.announcement)
+            with checks:
+                recall = _recall(config, execution, checks)
                 asyncio.run(_commit_candidates(config, execution, run, pack, task, checks, population))
-            _finish(run, config, manifest, task, pack, population)
+                _finish(run, config, manifest, task, pack, population, checks, recall)
         return run.position
     finally:
         run.close()
@@ -360,8 +365,18 @@ def _shortfall(position: Position, n: int) -> str:
     )
 
 
-def _finish(run: RunDir, config: RunConfig, manifest: Manifest, task: Task, pack: Pack, population: Population) -> None:
+def _finish(
+    run: RunDir,
+    config: RunConfig,
+    manifest: Manifest,
+    task: Task,
+    pack: Pack,
+    population: Population,
+    checks: CheckWorkers,
+    recall: Callable[[], Mapping[str, Recall] | None],
+) -> None:
     """Derive data set, card and report from the logs, then mark the run complete."""
+    language = checks.beside(sample_measures, run.path)
     summary = publish(run.path, task, config.splits, config.identities, judged=config.judge is not None)
     shares = target_and_actual(population, summary)
     counts = Counts(
@@ -371,24 +386,14 @@ def _finish(run: RunDir, config: RunConfig, manifest: Manifest, task: Task, pack
         reasons=dict(sorted(run.position.reasons.items())),
         splits=dict(summary.splits),
     )
-    release = safe_harbor_release(run.path, config, summary, _recall(config))
+    release = safe_harbor_release(run.path, config, summary, recall())
     held_out = held_out_table(run.path, config, summary)
     judged = judged_table(run.path, config, counts, summary)
     write_card(run.path, config, manifest, counts, summary, task, pack, release, held_out, shares, judged)
-    language = sample_measures(run.path)
-    write_report(run.path, config, counts, summary, release, held_out, shares, language, judged)
+    write_report(run.path, config, counts, summary, release, held_out, shares, language(), judged)
     run.complete(counts)
 
 
-def _recall(config: RunConfig) -> Mapping[str, Recall] | None:
-    """Return what the PHI check finds of held-out identifiers, by class of Safe Harbor; None where it does not run, or
-    where there is nothing to measure it on."""
-    from synth.checks.phi import scanner
-    from synth.privacy.evaluation import held_out_recall
-
-    if "phi" not in config.checks:
-        return None
-    measured = held_out_recall(scanner(tuple(sorted(config.phi.thresholds.items())), config.phi.model))
-    if measured is None:
-        return None
-    return {letter: (one.found, one.total, one.low, one.high) for letter, one in measured.classes.items()}
+def _recall(config: RunConfig, execution: Execution, checks: CheckWorkers) -> Callable[[], Mapping[str, Recall] | None]:
+    """Return what gives recall on held-out identifiers; None where the PHI check does not run."""
+    return recall_by_class(config.phi, execution.kept, checks.beside) if PHI in config.checks else lambda: None

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -173,5 +173,10 @@ def _row(encounter: Encounter, filled: Filled, text: str) -> tuple[str, ...]:
     )
 
 
-def _table(rows: Iterable[tuple[str, ...]], schema: pa.Schema) -> pa.Table:
-    return pa.Table.from_pylist([dict(zip(schema.names, row, strict=True)) for row in rows], schema=schema)
+def _table(rows: Sequence[tuple[str, ...]], schema: pa.Schema) -> pa.Table:
+    """Return rows as a table, by builders: ``pa.array`` would import pandas, to ask whether it is given a series."""
+    builders = [pa.lib.StringBuilder() for _ in schema]
+    for row in rows:
+        for builder, value in zip(builders, row, strict=True):
+            builder.append(value)
+    return pa.Table.from_arrays([builder.finish() for builder in builders], schema=schema)

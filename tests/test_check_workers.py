@@ -289,7 +289,7 @@ def test_workers_are_gone_when_they_are_left(plugin: Path) -> None:
 
 SLOW_START = """
 import pathlib, sys, time
-if "--multiprocessing-fork" in sys.orig_argv:
+if "multiprocessing.forkserver" in " ".join(sys.orig_argv):
     pathlib.Path(__file__).with_name("starting").touch()
     time.sleep(1.0)
 """
@@ -339,4 +339,5 @@ def test_ctrl_c_while_a_worker_starts_prints_no_traceback_either(tmp_path: Path)
     (site / "sitecustomize.py").write_text(SLOW_START)
     code, lines = interrupted(tmp_path, lambda _out: (site / "starting").exists(), PYTHONPATH=str(site))
     assert code == 130
-    assert len(lines) == 1, lines
+    # What they are forked from starts first of all, when there may be nothing to keep; click ends a line then.
+    assert [line.startswith("stopped; ") for line in lines if line] in ([], [True]), lines

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from random import Random
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from synth.corpora import Corpus, Item
 from synth.errors import UserError
-from synth.language.measures import Gathered, distinct, measured
+from synth.language.measures import Gathered, distinct, in_common, measured
 from synth.language.report import language_report, sample_measures
 from synth.language.self_bleu import self_bleu
 from synth.language.table import table_text
@@ -152,6 +153,41 @@ def test_a_sample_of_a_run_is_the_one_that_the_whole_report_draws(run: Path) -> 
     everything = sample_measures(run, 100)[0].lengths["note"]
     assert everything.percentiles == whole.lengths["note"].percentiles
     assert (everything.mean, everything.sd) == pytest.approx((whole.lengths["note"].mean, whole.lengths["note"].sd))
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.lists(st.sampled_from("ab"), max_size=40), min_size=1, max_size=7), st.randoms())
+def test_the_nearest_other_dialogue_is_found_by_comparing_every_two(texts: list[list[str]], random: Random) -> None:
+    ids = [f"id-{i}" for i in range(len(texts))]
+    random.shuffle(ids)
+    gathered = Gathered("own", 10, 0)
+    for id_, said in zip(ids, texts, strict=True):
+        gathered.add(Item(id_, (("doctor", " ".join(said)),), "a note"))
+    (one,) = measured((gathered,))
+    if one.shared is None:
+        assert not any(texts)
+        return
+    grams = {
+        id_: {tuple(said[i : i + 8]) for i in range(len(said) - 7)}
+        for id_, said in gathered.sample("dialogue", len(texts))
+    }
+    shares = {
+        (a, b): len(grams[a] & grams[b]) / max(1, min(len(grams[a]), len(grams[b])))
+        for a in grams
+        for b in grams
+        if a < b
+    }
+    nearest = {id_: max(share for pair, share in shares.items() if id_ in pair) for id_ in grams if shares}
+    top = max(shares.items(), key=lambda item: item[1], default=None)
+    assert one.shared.texts == len(grams)
+    assert one.shared.mean == pytest.approx(sum(nearest.values()) / len(nearest) if nearest else 0.0)
+    assert one.shared.largest == (top[1] if top else 0.0)
+    assert one.shared.pair == (top[0] if top and top[1] else None)
+
+
+def test_sets_of_more_n_grams_than_are_counted_at_once_are_compared_whole() -> None:
+    sets = [np.arange(start, start + 30_000, dtype=np.uint64) for start in (0, 10_000, 35_000)]
+    assert in_common(sets).tolist() == [[0, 20_000, 0], [20_000, 0, 5_000], [0, 5_000, 0]]
 
 
 def test_the_table_sets_corpora_side_by_side(run: Path, tmp_path: Path) -> None:

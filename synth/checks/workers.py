@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import CancelledError, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from functools import partial
 from inspect import signature
 from types import TracebackType
-from typing import Self, TypeAlias
+from typing import ParamSpec, Self, TypeAlias, TypeVar
 
 from synth.catalog import CHECKS, Task, load_task, resolve
 from synth.checks.base import Check
@@ -29,6 +30,9 @@ _BATCH = 16
 """Encounters that go to a process at once, where so many wait; fewer messages between processes cost less."""
 _AHEAD = 2
 """Batches a process has, so that it never waits for the next."""
+
+_Given = ParamSpec("_Given")
+_Result = TypeVar("_Result")
 
 _unopened: list[UserError] = []
 _checks: list[Check] = []
@@ -86,7 +90,8 @@ def shingles(checks: Sequence[Check], encounter: Encounter) -> bytes:
 
 
 class CheckWorkers:
-    """Runs a task's checks on encounters; ``async with`` starts and ends its processes."""
+    """Runs a task's checks on encounters; ``with`` starts and ends its processes, ``async with`` what sends to them,
+    and the processes too where they have not been started."""
 
     def __init__(
         self,
@@ -99,7 +104,8 @@ class CheckWorkers:
         """``workers`` is how many processes; 0 runs the checks in this one. ``config`` is for the checks that have
         settings, ``held_out`` for the one of contamination. UserError for an unknown check."""
         for name in names:
-            _factory(name)
+            if name not in CHECKS:  # those that there are need not be loaded here to know that
+                _factory(name)
         self.names = tuple(names)
         self._task = task
         self._config = config
@@ -108,11 +114,31 @@ class CheckWorkers:
         self._inline = open_checks(names, task, config, held_out) if workers == 0 else []
         self._waiting: asyncio.Queue[tuple[bytes, asyncio.Future[_Checked]]] = asyncio.Queue()
         self._senders: list[asyncio.Task[None]] = []
+        self._aside: ThreadPoolExecutor | None = None
+        self._opening: Future[ProcessPoolExecutor] | None = None
         self._pool: ProcessPoolExecutor | None = None
+        self._to_end = False
+
+    def __enter__(self) -> Self:
+        if self._workers:
+            # What the processes are forked from may still be loading, and there is other work until it has.
+            self._aside = ThreadPoolExecutor(1)
+            self._opening = self._aside.submit(self._open)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._aside is not None and self._opening is not None:
+            self._aside.shutdown(cancel_futures=True)
+            (self._pool or self._opening.result()).shutdown(cancel_futures=True)
+        self._aside = self._opening = self._pool = None
 
     async def __aenter__(self) -> Self:
+        self._to_end = self._opening is None
+        if self._to_end:
+            self.__enter__()
         if self._workers:
-            self._pool = self._open()
             self._senders = [asyncio.create_task(self._send()) for _ in range(self._workers * _AHEAD)]
         return self
 
@@ -122,8 +148,27 @@ class CheckWorkers:
         for sender in self._senders:
             sender.cancel()
         await asyncio.gather(*self._senders, return_exceptions=True)
-        if self._pool is not None:
-            self._pool.shutdown(cancel_futures=True)
+        if self._to_end:
+            self.__exit__(kind, error, traceback)
+
+    def beside(
+        self, work: Callable[_Given, _Result], *args: _Given.args, **kwargs: _Given.kwargs
+    ) -> Callable[[], _Result]:
+        """Have other work done in one of the processes; return what waits for its result, or does it itself where no
+        process can."""
+        here = partial(work, *args, **kwargs)
+        if self._aside is None or self._opening is None:
+            return here
+        opening = self._opening
+        given = self._aside.submit(lambda: (self._pool or opening.result()).submit(here))
+
+        def result() -> _Result:
+            try:
+                return given.result().result()
+            except (BrokenProcessPool, CancelledError):
+                return here()
+
+        return result
 
     async def verdict(self, encounter: Encounter) -> Decided | Rejection:
         """Return the ledger's entry of an encounter that every check accepts, else its rejection.
@@ -145,7 +190,8 @@ class CheckWorkers:
         return decided(encounter, changed or line, shingles=compared)
 
     def _open(self) -> ProcessPoolExecutor:
-        return open_pool(self._workers, _load, (self.names, self._task.name, self._config, self._held_out))
+        given = (self.names, self._task.name, self._config, self._held_out)
+        return open_pool(self._workers, _load, given, loaded=True)
 
     async def _send(self) -> None:
         """Give waiting encounters to the processes, a batch at a time."""
@@ -166,9 +212,12 @@ class CheckWorkers:
 
     async def _checked(self, lines: list[bytes]) -> list[_Checked]:
         loop = asyncio.get_running_loop()
+        if self._pool is None:
+            assert self._opening is not None
+            opened = await asyncio.shield(asyncio.wrap_future(self._opening))
+            self._pool = self._pool or opened
         for _ in range(2):
             pool = self._pool
-            assert pool is not None
             try:
                 return await loop.run_in_executor(pool, _check, lines)
             except BrokenProcessPool:

@@ -141,16 +141,7 @@ def candidates_beside(pack: Pack, scenario: Scenario) -> list[tuple[Profile, Evi
 
 def _shared(one: Profile, other: Profile) -> float:
     """Return how much of what is asked, measured and examined two diseases have in common, 0 to 1."""
-    first, second = _asked(one), _asked(other)
-    return len(first & second) / max(1, len(first | second))
-
-
-def _asked(profile: Profile) -> set[str]:
-    found: set[str] = set()
-    for _, p in profile.presentations:
-        found.update(p.symptoms, p.labs, p.studies, (c.name for c in p.complaints), p.vitals)
-        found.update(name for group in p.findings for name in group)
-    return found
+    return len(one.asked & other.asked) / max(1, len(one.asked | other.asked))
 
 
 def _had(profile: Profile, right: Profile, scenario: Scenario) -> bool:
@@ -161,6 +152,6 @@ def _had(profile: Profile, right: Profile, scenario: Scenario) -> bool:
             said = content(fact.name)
             if said & name and (said <= name or name <= said):
                 return True
-        if isinstance(fact, MedicationFact) and fact.medication.name in profile.drugs() - right.drugs():
+        if isinstance(fact, MedicationFact) and fact.medication.name in profile.drugs - right.drugs:
             return True
     return False

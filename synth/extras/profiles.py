@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from typing import cast
 
@@ -36,6 +36,8 @@ _RARE = 0.25
 _WEIGHTS = {"study": 4.0, "lab": 2.0, "vital": 2.0, "finding": 1.5, "symptom": 1.0, "complaint": 1.0}
 """How much a fact that fits counts where candidates are ranked; results before findings, findings before symptoms."""
 _WORD = re.compile(r"[a-z0-9]+")
+_NAMES = 1 << 14
+"""Names, of a pack's and no others, of which it is kept what they say."""
 
 
 @cache
@@ -45,6 +47,7 @@ def words_of() -> dict[str, frozenset[str]]:
     return {name: frozenset(text.split()) for name, text in data.items()}
 
 
+@lru_cache(_NAMES)
 def content(text: str) -> frozenset[str]:
     """Return the words of a name that say what it is, sides and degrees left out, without their plural."""
     kept = (word for word in _WORD.findall(text.lower()) if word not in words_of()["degrees"])
@@ -71,13 +74,17 @@ class Evidence:
         return any(one.fact is not None for one in self.expects)
 
 
-@dataclass(slots=True)
+@dataclass
 class Profile:
-    """A disease of a pack, in all the presentations in which it is new."""
+    """A disease of a pack, in all the presentations in which it is new; what follows from them is kept, so none may be
+    added once one was asked for it."""
 
     name: str
     icd10cm: str
     presentations: list[tuple[Condition, Presentation]] = field(default_factory=list)
+    _symptoms: dict[str, tuple[float, float] | None] = field(default_factory=dict, repr=False, compare=False)
+    _vitals: dict[str, Distribution | None] = field(default_factory=dict, repr=False, compare=False)
+    _results: dict[str, dict[str, float]] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def category(self) -> str:
@@ -103,8 +110,9 @@ class Profile:
             best = max(best, 2 if youngest <= patient.age <= oldest else int(alike))
         return best
 
+    @cached_property
     def drugs(self) -> set[str]:
-        """Return the drugs that are taken or given for it."""
+        """The drugs that are taken or given for it."""
         found: set[str] = set()
         for _, presentation in self.presentations:
             found.update(name for group in presentation.medications for name in group)
@@ -112,8 +120,26 @@ class Profile:
                 found.update(name for name in (item.drug, *(choice.drug for choice in item.otherwise)) if name)
         return found
 
+    @cached_property
+    def complaints(self) -> frozenset[str]:
+        """What patients with it come for."""
+        return frozenset(c.name for _, p in self.presentations for c in p.complaints)
+
+    @cached_property
+    def asked(self) -> frozenset[str]:
+        """What is asked, measured and examined where it is thought of."""
+        found: set[str] = set()
+        for _, p in self.presentations:
+            found.update(p.symptoms, p.labs, p.studies, p.vitals, *p.findings)
+        return self.complaints.union(found)
+
     def symptom(self, name: str) -> tuple[float, float] | None:
         """Return the least and the largest chance of a symptom; None where not all presentations know of it."""
+        if name not in self._symptoms:
+            self._symptoms[name] = self._chances(name)
+        return self._symptoms[name]
+
+    def _chances(self, name: str) -> tuple[float, float] | None:
         chances = [
             p.symptoms.get(name, float(any(c.name == name for c in p.complaints))) for _, p in self.presentations
         ]
@@ -122,14 +148,17 @@ class Profile:
 
     def results(self, study: str) -> dict[str, float]:
         """Return the results of a study, with the largest chance of each."""
-        found: dict[str, float] = {}
+        if study in self._results:
+            return self._results[study]
+        found = self._results[study] = {}
         for _, presentation in self.presentations:
             for result, chance in presentation.studies.get(study, {}).items():
                 found[result] = max(chance, found.get(result, 0.0))
         return found
 
+    @cached_property
     def findings(self) -> dict[str, tuple[float, float]]:
-        """Return the least and the largest chance of each finding."""
+        """The least and the largest chance of each finding."""
         each = [
             {name: chance for group in presentation.findings for name, chance in group.items()}
             for _, presentation in self.presentations
@@ -149,10 +178,11 @@ class Profile:
 
     def vital(self, name: str) -> Distribution | None:
         """Return what it makes of a vital sign, where all presentations say so: the widest range."""
-        found = [p.vitals[name] for _, p in self.presentations if name in p.vitals]
-        if len(found) < len(self.presentations):
-            return None
-        return min(found, key=lambda one: one.min)
+        if name not in self._vitals:
+            found = [p.vitals[name] for _, p in self.presentations if name in p.vitals]
+            everywhere = len(found) == len(self.presentations)
+            self._vitals[name] = min(found, key=lambda one: one.min) if everywhere else None
+        return self._vitals[name]
 
 
 def level(drawn: Distribution, low: float | None, high: float | None) -> Interpretation | None:
@@ -165,6 +195,22 @@ def level(drawn: Distribution, low: float | None, high: float | None) -> Interpr
     return "normal" if inside else None
 
 
+class _Case:
+    """The facts of a case that may speak for or against a disease."""
+
+    def __init__(self, facts: Sequence[Fact]) -> None:
+        self.facts = facts
+        self.patient = next(fact for fact in facts if isinstance(fact, PatientFact))
+        told = {fact.name for fact in facts if isinstance(fact, SymptomFact)}
+        self.telling = [
+            fact
+            for fact in facts
+            # A complaint that is told of is among the symptoms, too.
+            if fact.kind in _WEIGHTS and not (isinstance(fact, ComplaintFact) and fact.name in told)
+        ]
+        self.reported = {getattr(fact, "name", "") for fact in facts}
+
+
 class Profiles:
     """The diseases of a pack, and how many of them show what."""
 
@@ -175,25 +221,26 @@ class Profiles:
             diagnosis = presentation.diagnosis
             one = self.all.setdefault(diagnosis.name, Profile(diagnosis.name, diagnosis.icd10cm))
             one.presentations.append((condition, presentation))
-        shown = Counter(name for one in self.all.values() for name in one.findings())
+        shown = Counter(name for one in self.all.values() for name in one.findings)
         self._common = {name for name, count in shown.items() if count > max(1.0, _RARE * len(self.all))}
+        self._typical: dict[str, list[Expected]] = {}
+        self._case: _Case | None = None
 
     def evidence(self, profile: Profile, facts: Sequence[Fact]) -> Evidence:
         """Return what of a case speaks for and against a disease."""
-        patient = next(fact for fact in facts if isinstance(fact, PatientFact))
+        if self._case is None or self._case.facts is not facts:
+            self._case = _Case(facts)  # the same for one disease after the other
+        case = self._case
         supports: list[tuple[float, str]] = []
         expects: list[Expected] = []
-        told = {fact.name for fact in facts if isinstance(fact, SymptomFact)}
-        for fact in facts:
-            if isinstance(fact, ComplaintFact) and fact.name in told:
-                continue  # it is among the symptoms, too
-            fits, against = self._weighed(profile, fact, patient)
+        for fact in case.telling:
+            fits, against = self._weighed(profile, fact, case.patient)
             if fits:
                 supports.append((_WEIGHTS[fact.kind], fact.id))
             if against is not None:
                 expects.append(against)
         against_it = sum(_WEIGHTS[one.kind] for one in expects)
-        expects += self._unreported(profile, facts)
+        expects += self._unreported(profile, case.reported)
         supports.sort(key=lambda one: -one[0])
         return Evidence(
             tuple(name for _, name in supports),
@@ -206,7 +253,7 @@ class Profiles:
         """Return whether a fact belongs to a disease, and what the disease would have shown in its place."""
         match fact:
             case ComplaintFact():
-                return any(c.name == fact.name for _, p in profile.presentations for c in p.complaints), None
+                return fact.name in profile.complaints, None
             case SymptomFact():
                 chances = profile.symptom(fact.name)
                 if chances is None:
@@ -218,7 +265,7 @@ class Profiles:
             case FindingFact():
                 if fact.name in self._common or unremarkable(fact.name):
                     return False, None
-                return profile.findings().get(fact.name, (0.0, 0.0))[1] >= BELONGS, None
+                return profile.findings.get(fact.name, (0.0, 0.0))[1] >= BELONGS, None
             case StudyFact():
                 results = profile.results(fact.name)
                 if not results or results.get(fact.result, 0.0) >= BELONGS / 2:
@@ -253,35 +300,42 @@ class Profiles:
             return fact.value <= drawn.max, missed if fact.value >= usual.min else None
         return False, None
 
-    def _unreported(self, profile: Profile, facts: Sequence[Fact]) -> Iterator[Expected]:
-        """Yield what a disease shows as a rule, and of which the case says nothing."""
-        reported = {getattr(fact, "name", "") for fact in facts}
-        for name, (least, _) in sorted(profile.findings().items()):
+    def _unreported(self, profile: Profile, reported: Container[str]) -> Iterator[Expected]:
+        """Return what a disease shows as a rule, and of which the case says nothing."""
+        if profile.name not in self._typical:
+            self._typical[profile.name] = list(self._shown(profile))
+        return (one for one in self._typical[profile.name] if one.name not in reported)
+
+    def _shown(self, profile: Profile) -> Iterator[Expected]:
+        """Yield what a disease shows as a rule."""
+        for name, (least, _) in sorted(profile.findings.items()):
             plain = name in self._common or unremarkable(name)
-            if least >= EXPECTED and not plain and name not in reported and not _particular(name):
+            if least >= EXPECTED and not plain and not _particular(name):
                 yield Expected(kind="finding", name=name)
         for _, presentation in profile.presentations[:1]:
             for name in presentation.symptoms:
                 chances = profile.symptom(name)
-                expected = chances is not None and chances[0] >= EXPECTED
-                if expected and name not in reported and not _particular(name):
+                if chances is not None and chances[0] >= EXPECTED and not _particular(name):
                     yield Expected(kind="symptom", name=name)
             for name, results in presentation.studies.items():
-                if sum(results.values()) >= EXPECTED and name not in reported and not _particular(name):
+                if sum(results.values()) >= EXPECTED and not _particular(name):
                     yield Expected(kind="study", name=name)
 
 
+@lru_cache(_NAMES)
 def _particular(name: str) -> bool:
     """Return whether a name holds a side or a number: what a disease shows here, it may show otherwise elsewhere."""
     return any(map(str.isdigit, name)) or not words_of()["sides"].isdisjoint(_WORD.findall(name.lower()))
 
 
+@lru_cache(_NAMES)
 def shows_nothing(result: str) -> bool:
     """Return whether the result of a study is that nothing was found: it begins so, such as ``normal``, ``no stones``;
     what follows other findings (``nodule of 14 mm, no enlarged lymph nodes``) does not make one."""
     return next(iter(_WORD.findall(result.lower())), "") in words_of()["unremarkable"]
 
 
+@lru_cache(_NAMES)
 def unremarkable(finding: str) -> bool:
     """Return whether a finding is that nothing was found."""
     return not words_of()["unremarkable"].isdisjoint(_WORD.findall(finding.lower()))

@@ -24,6 +24,8 @@ OVERLAP = 8
 """Words of the n-grams that dialogues have in common."""
 _STEPS = (1_000, 2_000, 5_000)
 _MOST_WORDS = 50_000
+_COLUMNS = 4096
+"""N-grams that are counted at once, which bounds memory."""
 
 
 class Lengths(Record):
@@ -283,20 +285,38 @@ def distinct(texts: Iterable[Sequence[str]], n: int, budget: int) -> float:
 def _shared(sample: Sequence[tuple[str, list[str]]]) -> Shared:
     """Return what each dialogue of a sample has in common with the nearest other one."""
     grams = {id_: np.unique(ngrams(word_hashes(said), OVERLAP)) for id_, said in sample}
-    shares = {
-        (one, other): len(np.intersect1d(own, others, assume_unique=True)) / max(1, min(len(own), len(others)))
-        for one, own in grams.items()
-        for other, others in grams.items()
-        if one < other
-    }
-    nearest: dict[str, float] = {}
-    for pair, share in shares.items():
-        for id_ in pair:
-            nearest[id_] = max(nearest.get(id_, 0.0), share)
-    largest = max(shares.items(), key=lambda item: item[1], default=None)
+    ids = list(grams)
+    sizes = np.array([len(own) for own in grams.values()])
+    ranks = np.argsort(np.argsort(np.array(ids)))
+    first, second = np.nonzero(ranks[:, None] < ranks[None, :])  # each pair once, by the order of the sample
+    shares = in_common(list(grams.values()))[first, second] / np.maximum(1, np.minimum(sizes[first], sizes[second]))
+    nearest = np.zeros(len(ids))
+    np.maximum.at(nearest, first, shares)
+    np.maximum.at(nearest, second, shares)
+    paired, at = np.unique(np.stack((first, second), 1).ravel(), return_index=True)
+    top = int(np.argmax(shares)) if len(shares) else None
     return Shared(
         texts=len(grams),
-        mean=float(np.mean(list(nearest.values()))) if nearest else 0.0,
-        largest=largest[1] if largest else 0.0,
-        pair=largest[0] if largest and largest[1] else None,
+        mean=float(np.mean(nearest[paired[np.argsort(at)]])) if len(paired) else 0.0,
+        largest=float(shares[top]) if top is not None else 0.0,
+        pair=(ids[first[top]], ids[second[top]]) if top is not None and shares[top] else None,
     )
+
+
+def in_common(sets: Sequence[Hashes]) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
+    """Return how many n-grams any two different sets of them have in common; a set holds an n-gram once."""
+    owners = np.repeat(np.arange(len(sets)), [len(own) for own in sets])
+    _, number, times = np.unique(np.concatenate(sets), return_inverse=True, return_counts=True)
+    column = np.cumsum(times > 1) - 1  # what one text alone has is in common with none
+    several = times[number] > 1
+    rows, columns = owners[several], column[number[several]]
+    order = np.argsort(columns, kind="stable")
+    rows, columns = rows[order], columns[order]
+    found = np.zeros((len(sets), len(sets)), dtype=np.int64)
+    for start in range(0, int(columns[-1]) + 1 if len(columns) else 0, _COLUMNS):
+        here = slice(*np.searchsorted(columns, (start, start + _COLUMNS)))
+        held = np.zeros((len(sets), _COLUMNS), dtype=np.float32)
+        held[rows[here], columns[here] - start] = 1.0
+        found += (held @ held.T).astype(np.int64)  # exact: whole numbers far below 2^24
+    np.fill_diagonal(found, 0)  # it would hold what a set has in common with any
+    return found

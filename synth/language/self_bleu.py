@@ -7,8 +7,9 @@ from math import exp, log
 
 import numpy as np
 
-from synth.shingles import ngrams, word_hashes
+from synth.shingles import Hashes, ngrams, word_hashes
 
+Counts = np.ndarray[tuple[int], np.dtype[np.int64]]
 _ORDERS = (1, 2, 3, 4)
 _EPSILON = 0.1
 
@@ -26,8 +27,7 @@ def self_bleu(texts: Sequence[Sequence[str]]) -> float:
     logs = np.zeros(len(kept))
     for n in _ORDERS:
         counts = [np.unique(ngrams(hashes, n), return_counts=True) for hashes in kept]
-        clipped = _clipped([(grams.tolist(), times.tolist()) for grams, times in counts])
-        for i, hits in enumerate(clipped):
+        for i, hits in enumerate(_clipped(counts)):
             total = max(1, len(kept[i]) - n + 1)
             # Without a single word in common there is no match to smooth: BLEU is 0.
             logs[i] += log((hits or _EPSILON) / total) if hits or n > 1 else -np.inf
@@ -35,24 +35,26 @@ def self_bleu(texts: Sequence[Sequence[str]]) -> float:
     return float(np.mean([_penalty(i, lengths) * exp(logs[i] / len(_ORDERS)) for i in range(len(kept))]))
 
 
-def _clipped(counts: Sequence[tuple[list[int], list[int]]]) -> list[int]:
+def _clipped(counts: Sequence[tuple[Hashes, Counts]]) -> list[int]:
     """Return for each text how many of its n-grams are matched, each at most as often as any other text has it.
 
     The two largest counts of an n-gram and whose the largest is say what the largest count among the others is.
     """
-    largest: dict[int, tuple[int, int, int]] = {}
-    for i, (grams, times) in enumerate(counts):
-        for gram, count in zip(grams, times, strict=True):
-            first, owner, second = largest.get(gram, (0, -1, 0))
-            largest[gram] = (count, i, first) if count > first else (first, owner, max(second, count))
-    hits = []
-    for i, (grams, times) in enumerate(counts):
-        matched = 0
-        for gram, count in zip(grams, times, strict=True):
-            first, owner, second = largest[gram]
-            matched += min(count, second if owner == i else first)
-        hits.append(matched)
-    return hits
+    grams = np.concatenate([own for own, _ in counts])
+    times = np.concatenate([often for _, often in counts])
+    owners = np.repeat(np.arange(len(counts)), [len(own) for own, _ in counts])
+    if not len(grams):
+        return [0] * len(counts)
+    order = np.lexsort((-times, grams))
+    grams, times, owners = grams[order], times[order], owners[order]
+    same = np.concatenate((grams[1:] == grams[:-1], [False]))  # as the one after it
+    begins = np.concatenate(([True], ~same[:-1]))
+    group = np.cumsum(begins) - 1
+    largest = times[begins]
+    second = np.where(same, np.append(times[1:], 0), 0)[begins]
+    others = np.where(begins, second[group], largest[group])
+    matched = np.bincount(owners, weights=np.minimum(times, others), minlength=len(counts))
+    return [int(hits) for hits in matched]
 
 
 def _penalty(i: int, lengths: Sequence[int]) -> float:

@@ -74,6 +74,13 @@ def default_cache_path() -> Path:
     return caches / "notewright" / "responses.sqlite"
 
 
+def default_kept_path() -> Path | None:
+    """Return the folder ``phi-recall`` beside the cache; None where the cache's path is no file, such as
+    ``/dev/null``."""
+    cache = default_cache_path()
+    return cache.with_name("phi-recall") if cache.is_file() or not cache.exists() else None
+
+
 def folder_revision(model_folder: Path) -> str:
     """Return what stands for the revision of a model in a local folder, for the cache's key alone.
 

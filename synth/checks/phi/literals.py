@@ -40,6 +40,8 @@ _WORDY = frozenset(string.ascii_letters + string.digits + "_")
 _FENCED, _CLOSED = "\x0b\x0c"
 """Written in literals while they grow: no word character stands before here, and none after. No text holds them."""
 _FENCES = str.maketrans("", "", _FENCED + _CLOSED)
+_COMMONS = _FENCED.join(sorted(_COMMON))
+"""All of them, so that one search tells whether any of them holds a string."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -71,6 +73,7 @@ class Alphabet:
                     codes[code] = ord(becomes)
         self.shapes = capital is not None
         self._table = bytes(codes) + bytes(range(128, 256))
+        self._chances: dict[str, float] = {}
 
     def written(self, read: str) -> str:
         """Return a text, in the prefilter's alphabet, in this one."""
@@ -82,11 +85,16 @@ class Alphabet:
 
     def chance(self, grown: str) -> float:
         """Return about how often a literal is met, by character; by hand, and only for choosing among them."""
+        if grown not in self._chances:
+            self._chances[grown] = self._weighed(grown)
+        return self._chances[grown]
+
+    def _weighed(self, grown: str) -> float:
         text = grown.translate(_FENCES)[:_LONGEST]
         chance = 1.0
         for c in text:
             chance *= _CHANCE.get(c, 0.004) if c != "a" or not self.shapes else 0.7
-        if not self.shapes and (word := text.strip()) and any(word in common for common in _COMMON):
+        if not self.shapes and (word := text.strip()) and word in _COMMONS:
             chance = max(chance, 0.002 if word in _COMMON else 0.001)
         return chance * (0.25 if grown[:1] == _FENCED else 1) * (0.5 if grown[-1:] == _CLOSED else 1)
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from presidio_analyzer import EntityRecognizer, Pattern, PatternRecognizer, RecognizerResult
 from presidio_analyzer.nlp_engine import NlpArtifacts
 
-from synth.checks.phi.finders import Finder, find, finders
+from synth.checks.phi.finders import Finder, Rule, find, finders
 from synth.checks.phi.model_labels import entity_types
 from synth.checks.phi.models import entities as found_by
 
@@ -36,6 +36,14 @@ class _Reported:
         ]
 
 
+class _Described(Pattern):
+    """A pattern that is not compiled here: its finder does that, with its own flags, when it first tries it."""
+
+    def __init__(self, rule: Rule) -> None:
+        self.name, self.regex, self.score = rule.name, rule.pattern, rule.score
+        self.compiled_regex = self.compiled_with_flags = None
+
+
 class FoundPatterns(PatternRecognizer):
     """A PatternRecognizer that reports what its patterns find where the prefilter lets them run.
 
@@ -44,7 +52,7 @@ class FoundPatterns(PatternRecognizer):
     """
 
     def __init__(self, finder: Finder, prefilter: bool, threshold: float) -> None:
-        patterns = [Pattern(rule.name, rule.pattern, rule.score) for rule in finder.rules]
+        patterns: list[Pattern] = [_Described(rule) for rule in finder.rules]
         super().__init__(supported_entity=finder.entity_type, name=finder.name, patterns=patterns)
         self.score_thresholds = {finder.entity_type: threshold}
         self._reported = _Reported(finder, self.id, prefilter)
