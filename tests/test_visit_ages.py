@@ -61,8 +61,8 @@ def spoken(
         for name in group:
             finding = pack.findings[name]
             yield max(least, finding.min_age), min(most, finding.max_age), name, finding.says
-    for group in drawn(pack, condition, presentation):
-        for name, chance in group.items():
+    for entries in drawn(pack, condition, presentation):
+        for name, chance in entries.items():
             entry = pack.history[name]
             if chance > 0 and entry.min_age <= most and entry.max_age >= least:
                 yield max(least, entry.min_age), min(most, entry.max_age), name, entry.says
