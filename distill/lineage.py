@@ -45,6 +45,8 @@ class Lineage(Record):
     """Of the task."""
     nouns: tuple[str, str] = ("transcript", "note")
     """What source and target of the task are called."""
+    language: str = "en"
+    """Of the texts, as the data set card says."""
     beside: tuple[Lineage, ...] = ()
     """The further runs of a student of several."""
 
@@ -57,6 +59,11 @@ class Lineage(Record):
     def runs(self) -> tuple[Lineage, ...]:
         """This one and those beside it."""
         return (self, *self.beside)
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """Those of all runs, without repeats."""
+        return tuple(dict.fromkeys(one.language for one in self.runs))
 
     @property
     def written(self) -> tuple[tuple[str, str, str], ...]:
@@ -97,6 +104,7 @@ def trace(run: Path, manifest: Manifest) -> Lineage:
         counts=manifest.counts,
         versions=manifest.versions,
         safe_harbor=_safe_harbor(run / "README.md"),
+        language=_language(run / "README.md"),
     )
     return found if task is None else found.model_copy(update={"description": task.description, "nouns": task.nouns})
 
@@ -105,6 +113,13 @@ def read_lineage(adapter: Path) -> Lineage:
     """Return what lies beside a student; UserError where it is missing or malformed."""
     missing = f"{adapter} does not say what it was trained on ({FILE} is missing); train it again"
     return read_record(adapter / FILE, Lineage, missing)
+
+
+def _language(card: Path) -> str:
+    """Return the language that the head of a data set card names; English where there is none."""
+    lines = card.read_text("utf-8").splitlines() if card.is_file() else []
+    named = (line.removeprefix("language:").strip() for line in lines[:10] if line.startswith("language:"))
+    return next(named, "en")
 
 
 def _safe_harbor(card: Path) -> str | None:

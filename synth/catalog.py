@@ -71,6 +71,8 @@ class Requires(Record):
     """Action → classes of drugs; the plan does one of these to a drug of one of them."""
     without: str = ""
     """Pattern that no text of the plan may match."""
+    without_reason: str = ""
+    """Pattern that no reason for the visit may match, such as ``^results of``."""
 
 
 class Task(Record):

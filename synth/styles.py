@@ -81,7 +81,7 @@ class Doses(Record):
             "each": self.number(each),
             "fractions": str(fractions),
             "given": str(given),
-            "received": self.number(round(float(total) * (given or 0) / fractions, 2)),
+            "received": self.number(round(float(each) * (given or 0), 2)),
         }
         return _SLOT.sub(lambda m: values[m[1]], form)
 
@@ -89,7 +89,8 @@ class Doses(Record):
         """Return a text with its doses (``60 Gy in 20 fractions``, ``8 Gy in a single fraction``) in these forms."""
         text = _SINGLE.sub(lambda m: self.filled(self.single, float(m[1]), float(m[1]), 1), text)
         text = _UNDER_WAY.sub(
-            lambda m: self.filled(self.under_way, float(m[4]), float(m[4]) / int(m[2]), int(m[2]), int(m[1])), text
+            lambda m: self.filled(self.under_way, float(m[4]), round(float(m[4]) / int(m[2]), 2), int(m[2]), int(m[1])),
+            text,
         )
         return _COURSE.sub(
             lambda m: self.filled(self.course, float(m[1]), round(float(m[1]) / int(m[2]), 2), int(m[2])), text

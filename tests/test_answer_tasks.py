@@ -18,10 +18,11 @@ from synth.catalog import Task, load_task
 from synth.checks.answer import AnswerCheck
 from synth.checks.base import reject
 from synth.checks.faithfulness import FaithfulnessCheck
+from synth.checks.phi import PhiCheck
 from synth.checks.schema import SchemaCheck
 from synth.extras import restricted
-from synth.extras.differential import DIFFERENTIAL, given_away
-from synth.extras.profiles import content
+from synth.extras.differential import DIFFERENTIAL, given_away, profiles_of
+from synth.extras.profiles import content, shows_nothing, unremarkable
 from synth.extras.question import known_patient, ruled_out, topics
 from synth.extras.under_test import block_of, score_of, severities
 from synth.packs import Pack, load_pack, pack_names
@@ -31,6 +32,7 @@ from synth.records import (
     DifferentialFact,
     Encounter,
     Fact,
+    FindingFact,
     HistoryFact,
     LabFact,
     PatientFact,
@@ -71,7 +73,7 @@ def only(facts: tuple[Fact, ...], kind: type[Fact]) -> list[Fact]:
 
 def outcome(task: Task, encounter: Encounter) -> Encounter | Rejection:
     found: Encounter | Rejection = encounter
-    for check in (SchemaCheck(task), FaithfulnessCheck(task), AnswerCheck(task)):
+    for check in (SchemaCheck(task), PhiCheck(task), FaithfulnessCheck(task), AnswerCheck(task)):
         if not isinstance(found, Rejection):
             found = check(found)
     return found
@@ -178,6 +180,58 @@ def test_the_case_report_gives_nothing_away(index: int) -> None:
     for fact in one.scenario.facts:
         if fact.kind == "plan":
             assert fact.text not in text
+
+
+def test_most_cases_of_radiology_weigh_what_is_seen_on_the_same_study() -> None:
+    profiles = profiles_of(pack_of("diagnosis", "radiology")).all
+    near = 0
+    for index in range(40):
+        facts = [f for f in scenario("diagnosis", "radiology", index).facts if isinstance(f, DifferentialFact)]
+        seen = {f.name: {study for _, p in profiles[f.name].presentations for study in p.studies} for f in facts}
+        truth = next(f.name for f in facts if f.right)
+        near += any(seen[truth] & studies for name, studies in seen.items() if name != truth)
+    assert near >= 24
+
+
+def test_no_candidate_is_a_broader_name_of_another() -> None:
+    for specialty in ("radiology", "endocrinology", "internal_medicine"):
+        for index in range(20):
+            facts = only(scenario("diagnosis", specialty, index).facts, DifferentialFact)
+            truth, *others = sorted((f for f in facts if isinstance(f, DifferentialFact)), key=lambda f: not f.right)
+            for one in others:
+                assert not content(one.name) <= content(truth.name), (one.name, truth.name)
+                assert not content(truth.name) <= content(one.name), (one.name, truth.name)
+
+
+def test_what_is_normal_speaks_for_no_disease() -> None:
+    assert shows_nothing("sinus rhythm, normal PR and QT intervals, no preexcitation")
+    assert not shows_nothing("regular narrow-complex tachycardia at 194 beats/min, stopped by adenosine")
+    assert all(map(unremarkable, ("conjunctivae pink", "palpable pedal pulses", "steady on the pull test")))
+    assert not any(map(unremarkable, ("pale conjunctivae", "unsteady tandem gait", "stool palpable")))
+
+
+def test_what_is_expected_is_not_what_the_case_has_spoken_of() -> None:
+    """A nodule that is reported as not palpable is no nodule of which nothing is said."""
+    for index in range(40):
+        one = scenario("diagnosis", "radiology", index)
+        said = {fact.name for fact in one.facts if isinstance(fact, FindingFact)}
+        for fact in only(one.facts, DifferentialFact):
+            assert isinstance(fact, DifferentialFact)
+            if "no palpable thyroid nodule" in said:
+                assert "palpable mobile thyroid nodule" not in {expected.name for expected in fact.expects}
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_no_child_is_said_to_report_or_to_deny(name: str) -> None:
+    for index in range(15):
+        text = written(name, "pediatrics", index).source.text
+        assert not re.search(r"\b(?:She|He) (?:reports|denies)\b", text), text
+
+
+def test_a_drug_that_stands_in_for_another_is_not_asked_for() -> None:
+    for one, question in questions("internal_medicine", 120):
+        if question.topic == "first drug":
+            assert not any(fact.kind == "plan" and fact.action == "stop" for fact in one.facts)
 
 
 def test_a_wrong_diagnosis_is_rejected_and_so_is_a_short_reasoning() -> None:

@@ -19,6 +19,7 @@ from synth.records import Counts, IdentityMode
 from synth.release import Recall, safe_harbor_release
 from synth.report import write_report
 from synth.runs import RunDir
+from synth.styles import load_style
 from tests.samples import encounter, rejection
 from tests.test_runs import manifest
 from tests.tiny_pack import PACK
@@ -96,6 +97,14 @@ def test_the_card_says_what_stands_for_identifiers(made: tuple[Path, Summary]) -
     assert "are surrogates" in said["surrogate"]
     assert "Tags such as `[PATIENT]`" in said["tag"]
     assert "Placeholders such as `{{patient_name}}`" in said["placeholder"]
+
+
+def test_the_card_names_the_language_of_the_style(made: tuple[Path, Summary]) -> None:
+    path, summary = made
+    chosen = config(TeacherConfig(name="simulator")).model_copy(update={"style": load_style("german")})
+    release = safe_harbor_release(path, chosen, summary, None)
+    write_card(path, chosen, manifest(4), COUNTS, summary, load_task("letter"), PACK, release)
+    assert (path / "README.md").read_text("utf-8").splitlines()[1] == "language: de"
 
 
 def test_the_card_of_a_model_does_not_speak_of_the_simulator(made: tuple[Path, Summary]) -> None:

@@ -36,6 +36,8 @@ FOUND: list[tuple[str, str, str]] = [
     ("LOCATION", "We moved to Petaluma last year.", "Petaluma"),
     ("LOCATION", "They came from Duluth, MN 55802.", "55802"),
     ("LOCATION", "The scan was done at Larkspur Medical Center.", "Larkspur Medical Center"),
+    ("LOCATION", "Seen at the Endocrine Society Clinic.", "Endocrine Society Clinic"),
+    ("OTHER_ID", "reference of 8812604", "8812604"),
     ("DATE_TIME", "She was seen on March 9th, 2023.", "March 9th, 2023"),
     ("DATE_TIME", "Surgery took place 2021-11-04.", "2021-11-04"),
     ("DATE_TIME", "Date of birth 7/22/1958.", "7/22/1958"),
@@ -103,6 +105,11 @@ CLEAN = [
     "Sodium 140, potassium 4.1, calcium 11.2 mg/dL, PTH 98 pg/mL, 25-hydroxyvitamin D 18 ng/mL.",
     "Software version 4.18.2.1 of the pump; St. John's wort; Russell-Silver; May-Thurner.",
     "We have your BP at 133 over 78. Your height, five eight. Number one, sleep; number two, diet.",
+    "MCV is 89 fL, against a reference of 80 to 98, and TSH 1.6 against a reference of 0.5 to 4.0.",
+    "The temperature would be expected to be high, and it is 37 °C. Pernicious anemia shares the hemoglobin.",
+    "It is given by the guideline (Infectious Diseases Society of America, European Society for Microbiology and "
+    "Infectious Diseases, 2021), and not by that of the American College of Rheumatology.",
+    "Laboratory tests: CA-125 426 U/mL (range up to 35).",
 ]
 
 

@@ -80,6 +80,13 @@ def test_the_doses_of_a_plan_are_written_anew() -> None:
     assert load_style("english-brief").doses.restyled("60 Gy in 20 fractions") == "60 Gy (20 x 3 Gy)"
 
 
+def test_what_was_given_so_far_is_so_many_fractions_of_their_dose() -> None:
+    """Not a share of the whole, which is rounded: 10 times 2.67 Gy are 26.7, not 26.67."""
+    breast = Course(target="b", technique="t", dose=40, per_fraction=2.67, fractions=15, given=10, intent="adjuvant")
+    assert "26.7 of 40 Gy" in load_style("english").doses.told(breast)
+    assert "26,7 von 40,0 Gy" in load_style("german").doses.told(breast)
+
+
 def test_a_form_without_its_numbers_is_refused() -> None:
     with pytest.raises(ValidationError, match="needs"):
         Doses(course="{fractions} fractions", single="{total} Gy", under_way="{given}/{fractions}")

@@ -102,8 +102,8 @@ def test_every_task_has_its_page_and_its_line_in_the_index(monkeypatch: pytest.M
     index = (ROOT / "docs" / "tasks" / "README.md").read_text("utf-8")
     for name in task_paths():
         assert f"`{name}`" in index
-        if f"]({name}.md)" in index:
-            assert (ROOT / "docs" / "tasks" / f"{name}.md").is_file(), "its page is missing"
+        assert f"]({name}.md)" in index
+        assert (ROOT / "docs" / "tasks" / f"{name}.md").is_file(), "its page is missing"
 
 
 def test_the_files_of_the_guide_are_those_of_the_test_s_own_task() -> None:

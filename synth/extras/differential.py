@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 from synth.draws import Draws
 from synth.extras.profiles import Evidence, Profile, Profiles, content, words_of
@@ -105,12 +106,13 @@ def candidates(pack: Pack, scenario: Scenario, draws: Draws, most: int = _OTHERS
     others: list[tuple[float, Profile, Evidence]] = []
     for profile in profiles.all.values():
         fit = profile.fits(patient)
-        if profile.name == truth.name or not fit or _had(profile, right, scenario):
+        if _is_one(profile, right) or not fit or _had(profile, right, scenario):
             continue
         evidence = profiles.evidence(profile, facts)
         if evidence.supports and evidence.balance >= own.balance:
             continue
-        near = evidence.balance + 2 * _shared(profile, right) + (profile.chapter == right.chapter)
+        # What a result rules out is weighed all the same: it is what a reader has to rule out.
+        near = evidence.support + _near(profile, right)
         unlikely = fit < 2 or (evidence.objective and not evidence.opposed)  # as a second disease it would not surprise
         others.append((near + _NOISE * draws.point() - (_UNUSUAL if unlikely else 0), profile, evidence))
     others.sort(key=lambda one: -one[0])
@@ -132,16 +134,36 @@ def candidates_beside(pack: Pack, scenario: Scenario) -> list[tuple[Profile, Evi
     patient = next(fact for fact in scenario.facts if isinstance(fact, PatientFact))
     found = []
     for profile in profiles.all.values():
-        if profile.category != right.category and profile.fits(patient) and not _had(profile, right, scenario):
+        another = profile.category != right.category and not _is_one(profile, right)
+        if another and profile.fits(patient) and not _had(profile, right, scenario):
             evidence = profiles.evidence(profile, scenario.facts)
             if evidence.opposed or not evidence.objective:
                 found.append((profile, evidence))
     return found
 
 
-def _shared(one: Profile, other: Profile) -> float:
-    """Return how much of what is asked, measured and examined two diseases have in common, 0 to 1."""
-    return len(one.asked & other.asked) / max(1, len(one.asked | other.asked))
+def _is_one(one: Profile, other: Profile) -> bool:
+    """Return whether two diseases are one, or the name of one is a broader name of the other."""
+    first, second = content(one.name), content(other.name)
+    return first <= second or second <= first
+
+
+def _near(one: Profile, other: Profile) -> float:
+    """Return how near two diseases are: what is asked, measured and examined in both (0 to 2), and a point each for
+    the chapter of ICD-10-CM, an occasion and a study that are the same, by which one organ is told from another."""
+    shared = 2 * len(one.asked & other.asked) / max(1, len(one.asked | other.asked))
+    return shared + (one.chapter == other.chapter) + _alike(one, other, "complaints") + _alike(one, other, "studies")
+
+
+def _alike(one: Profile, other: Profile, part: Literal["complaints", "studies"]) -> bool:
+    """Return whether two diseases bring patients for the same reason, or are seen on the same study."""
+
+    def names(profile: Profile) -> set[str]:
+        if part == "studies":
+            return {name for _, p in profile.presentations for name in p.studies}
+        return {complaint.name for _, p in profile.presentations for complaint in p.complaints}
+
+    return not names(one).isdisjoint(names(other))
 
 
 def _had(profile: Profile, right: Profile, scenario: Scenario) -> bool:

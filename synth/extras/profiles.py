@@ -65,6 +65,9 @@ class Evidence:
     expects: tuple[Expected, ...]
     """What is not there, what a fact speaks against first."""
     balance: float
+    """Weight of what speaks for it, less the weight of what a fact speaks against."""
+    support: float
+    """Weight of what speaks for it."""
     objective: bool
     """Whether a value or a result is among what supports it."""
 
@@ -168,6 +171,11 @@ class Profile:
             name: (min(one.get(name, 0.0) for one in each), max(one.get(name, 0.0) for one in each)) for name in names
         }
 
+    def beside(self, finding: str) -> set[str]:
+        """Return what may be found in a finding's place: where that is, the case does speak of it."""
+        groups = (group for _, presentation in self.presentations for group in presentation.findings)
+        return {name for group in groups if finding in group for name in group} - {finding}
+
     def levels(self, name: str, lab: Lab, patient: PatientFact) -> set[Interpretation | None]:
         """Return where a result lies against its reference range; None among them where that is open."""
         return {
@@ -246,6 +254,7 @@ class Profiles:
             tuple(name for _, name in supports),
             tuple(expects),
             sum(weight for weight, _ in supports) - against_it,
+            sum(weight for weight, _ in supports),
             any(weight >= _WEIGHTS["lab"] for weight, _ in supports),
         )
 
@@ -304,7 +313,12 @@ class Profiles:
         """Return what a disease shows as a rule, and of which the case says nothing."""
         if profile.name not in self._typical:
             self._typical[profile.name] = list(self._shown(profile))
-        return (one for one in self._typical[profile.name] if one.name not in reported)
+        return (
+            one
+            for one in self._typical[profile.name]
+            if one.name not in reported
+            and not (one.kind == "finding" and any(name in reported for name in profile.beside(one.name)))
+        )
 
     def _shown(self, profile: Profile) -> Iterator[Expected]:
         """Yield what a disease shows as a rule."""
@@ -332,7 +346,7 @@ def _particular(name: str) -> bool:
 def shows_nothing(result: str) -> bool:
     """Return whether the result of a study is that nothing was found: it begins so, such as ``normal``, ``no stones``;
     what follows other findings (``nodule of 14 mm, no enlarged lymph nodes``) does not make one."""
-    return next(iter(_WORD.findall(result.lower())), "") in words_of()["unremarkable"]
+    return next(iter(_WORD.findall(result.lower())), "") in words_of()["shows_nothing"]
 
 
 @lru_cache(_NAMES)

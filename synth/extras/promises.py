@@ -16,6 +16,7 @@ _ALMOST = 1 - 1e-9
 
 def promises(pack: Pack, name: str, presentation: Presentation, requires: Requires) -> bool:
     """Return whether every patient of a presentation, which is named with its condition, has what is required."""
+    reasons = [complaint.name for complaint in presentation.complaints]
     texts = [item.text for item in presentation.plan if item.text is not None]
     return (
         requires.visit in (None, presentation.visit)
@@ -26,6 +27,7 @@ def promises(pack: Pack, name: str, presentation: Presentation, requires: Requir
         and (not requires.studies or _studied(pack, presentation, requires.studies))
         and (not (requires.plan or requires.drugs) or any(_planned(pack, presentation, requires)))
         and (not requires.without or not any(_found(requires.without, text) for text in texts))
+        and (not requires.without_reason or not any(_found(requires.without_reason, reason) for reason in reasons))
     )
 
 

@@ -148,9 +148,6 @@ def ruled_out(pack: Pack, drug: str, patient: Patient) -> str | None:
     something else, or nothing, is said against it."""
     reasons = [*objections(pack, drug, patient)]
     known = pack.drugs[drug]
-    for name in sorted(patient.problems & pack.history.keys()):
-        if not {drug, *known.classes}.isdisjoint(pack.history[name].allergens):
-            return name
     for entry in known.contraindications:
         if f"{drug}: {entry.why}" not in reasons or entry.sex is not None:
             continue
@@ -167,6 +164,9 @@ def ruled_out(pack: Pack, drug: str, patient: Patient) -> str | None:
             return " and ".join(
                 [*found, *(["the patient's age"] if entry.under is not None or entry.over is not None else [])]
             )
+    for name in sorted(patient.problems & pack.history.keys()):
+        if not {drug, *known.classes}.isdisjoint(pack.history[name].allergens):
+            return name
     return None
 
 
@@ -221,6 +221,8 @@ def _first_drug(pack: Pack, scenario: Scenario, draws: Draws) -> list[Option]:
         if isinstance(fact, PlanFact) and fact.action == "start" and fact.medication is not None
     ]
     others = unrelated_drugs(pack, scenario)
+    if any(fact.action == "stop" for fact in scenario.facts if isinstance(fact, PlanFact)):
+        return []  # what is started may be for what the drug that is stopped was for
     if len(started) != 1 or len(others) < _OPTIONS[0] - 1:
         return []
     guideline = pack.citations[scenario.sources[0]]

@@ -61,6 +61,7 @@ class Lexicon:
         self.eponyms = vocabulary["eponyms"]
         self.eponym_nouns = vocabulary["eponym_nouns"] | words["eponym_nouns"]
         self.allowed_phrases = words["allowed_phrases"]
+        self.public_bodies = words["public_bodies"]
         self.not_names = words["not_names"] | (vocabulary["proper"] - unsure - self.given)
         self.generic_places = words["not_places"]
         self.ambiguous = words["ambiguous"]

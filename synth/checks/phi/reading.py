@@ -7,6 +7,7 @@ tell apart (full-width digits, Cyrillic letters, dashes of every width). ``unmas
 from __future__ import annotations
 
 import re
+import sys
 import unicodedata
 from bisect import bisect_right
 from collections.abc import Iterator
@@ -34,7 +35,7 @@ class Unread(Exception):
 
 def within(spans: list[tuple[int, int]], start: int, end: int) -> bool:
     """Return whether a stretch lies within one of several disjoint ones, which are in order."""
-    at = bisect_right(spans, (start, end + 1)) - 1
+    at = bisect_right(spans, (start, sys.maxsize)) - 1
     return at >= 0 and end <= spans[at][1]
 
 

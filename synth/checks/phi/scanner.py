@@ -19,6 +19,7 @@ from importlib.metadata import version
 from synth.catalog import suggest
 from synth.checks.phi.evidence import WEAK
 from synth.checks.phi.finders import find
+from synth.checks.phi.lexicon import lexicon
 from synth.checks.phi.models import locate, model_versions
 from synth.checks.phi.reading import PLACEHOLDER, UNREAD, Unread, unmasked, windows, within
 from synth.checks.phi.safe_harbor import SAFE_HARBOR
@@ -137,11 +138,21 @@ class Scanner:
         os.environ.setdefault("PRESIDIO_DEVICE", "cpu")
         from synth.checks.phi.engine import engine
 
+        nobody = sorted([*placeholders, *(hit.span() for hit in _bodies().finditer(text))])
         return [
             (r.start, r.end, -r.score, r.entity_type, r.recognition_metadata["recognizer_name"])
             for r in engine(prefilter, self._thresholds, model).analyze(text, "en")
-            if not within(placeholders, r.start, r.end)
+            if not within(nobody, r.start, r.end)
         ]
+
+
+@cache
+def _bodies() -> re.Pattern[str]:
+    """Return a pattern of the names of bodies that publish guidelines, several in a row and a year after them."""
+    names = sorted(lexicon().public_bodies, key=lambda name: (-len(name), name))
+    one = rf"(?:{'|'.join(map(re.escape, names))})"
+    led = r"\b(?:(?:of|by|from|in|at|to|with) )?(?:the )?"
+    return re.compile(rf"{led}{one}(?:, {one})*\b(?:, (?:19|20)\d\d\b)?", re.IGNORECASE)
 
 
 def _disjoint(text: str, found: Iterable[_Found]) -> list[_Found]:
