@@ -13,23 +13,22 @@ wall time. Clients that probe the server first, or rest between the stages, have
 from __future__ import annotations
 
 import argparse
-import platform
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from datetime import UTC, datetime
-from os import cpu_count
 from pathlib import Path
 
+from benchmarks.environments import ENVIRONMENTS, interpreter
 from benchmarks.generation.clients import PEERS, Client, Task, clients
-from benchmarks.generation.environments import install, interpreter, variables
+from benchmarks.generation.environments import install, variables
 from benchmarks.generation.job import MODEL
 from benchmarks.generation.measure import Cost, run
 from benchmarks.generation.prompts import dump_prompts
 from benchmarks.generation.report import Row, judged, median, table
 from benchmarks.generation.serving import Served, Shape, serving
+from benchmarks.machine import machine
 
 _ROOT = Path(__file__).resolve().parents[2]
 _LIMIT = 240.0
@@ -55,17 +54,6 @@ def measured(client: Client, pairs: int, prompts: Path, shape: Shape, folder: Pa
     return judged(client.name, pairs, done, versions, served, cost, lines[-1][:200] if lines else "it said nothing")
 
 
-def machine() -> str:
-    """Return one line on when and where this runs."""
-    model = platform.machine()
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        named = [line.partition(":")[2].strip() for line in info.read_text().splitlines() if "model name" in line]
-        model = named[0] if named else model
-    now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
-    return f"{now}; {model}, {cpu_count()} cores; Python {platform.python_version()}"
-
-
 def main() -> None:
     """Run the benchmark; exit status 1 where a client failed."""
     parser = argparse.ArgumentParser(description="Compare generation with the peers, on one fake server.")
@@ -76,7 +64,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=1, help="the row of each client is its median by rate")
     parser.add_argument("--in-flight", type=int, default=64)
     parser.add_argument("--latency", type=float, default=0.05, help="seconds a request")
-    parser.add_argument("--environments", type=Path, default=_ROOT / "outputs" / "bench-envs")
+    parser.add_argument("--environments", type=Path, default=ENVIRONMENTS)
     parser.add_argument("--keep", type=Path, help="folder for what the clients write and say")
     given = parser.parse_args()
     environments: Path = given.environments.absolute()

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.generation.environments import interpreter
+from benchmarks.environments import interpreter
 from benchmarks.generation.job import MAX_TOKENS, MODEL, TEMPERATURE
 from benchmarks.generation.prompts import SEED, SPECIALTY
 

@@ -10,6 +10,8 @@ from pathlib import Path
 LAYERS, HIDDEN, INTERMEDIATE, HEADS, CONTEXT = 6, 256, 688, 4, 4096
 """6.8M parameters with a vocabulary of 8,192, 13.1M with one of 32,768; the head is the embeddings' transpose."""
 RANK, ALPHA = 16, 32
+LINEAR = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+"""All linear layers of a Llama but the head, as PEFT's ``all-linear`` has them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +23,9 @@ class Job:
     run: str
     """Run directory; its train split is gone through once."""
     out: str
+    """Folder of its own, where its student is to be found in the end."""
+    pairs: str = ""
+    """The train split as JSON lines (``Pair``), for a peer whose interpreter has none of this project's libraries."""
     device: str = "cpu"
     precision: str = "fp32"
     examples_a_step: int = 8
@@ -46,6 +51,43 @@ def read_job(path: Path) -> Job:
 
 
 @dataclass(frozen=True, slots=True)
+class Pair:
+    """An example as text, and as the tokens that every contender is to make of it."""
+
+    prompt: str
+    """As the chat template writes it, up to where the answer begins."""
+    completion: str
+    """Without the token that ends the turn."""
+    end: str
+    """That token."""
+    input_ids: list[int]
+    """Of both, with the token that ends the turn."""
+    completion_start: int
+
+
+def write_pairs(path: Path, pairs: Sequence[Pair]) -> Path:
+    """Write pairs as JSON lines, and return where."""
+    path.write_text("".join(json.dumps(asdict(pair)) + "\n" for pair in pairs), "utf-8")
+    return path
+
+
+def read_pairs(path: Path) -> list[Pair]:
+    """Return pairs that were written down."""
+    with path.open(encoding="utf-8") as lines:
+        return [Pair(**json.loads(line)) for line in lines]
+
+
+def same_tokens(seen: Sequence[tuple[list[int], list[int]]], pairs: Sequence[Pair]) -> int:
+    """Return the number of tokens of examples as a contender has them (tokens, labels), in any order; RuntimeError
+    where they are not those of the pairs, or other tokens carry loss."""
+    own = sorted((list(ids), list(labels)) for ids, labels in seen)
+    due = sorted((p.input_ids, [-100] * p.completion_start + p.input_ids[p.completion_start :]) for p in pairs)
+    if own != due:
+        raise RuntimeError("the examples have other tokens, or other labels, than those of the other contenders")
+    return sum(len(ids) for ids, _ in own)
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """What a contender measured of itself. Imports, loading, tokenising and evaluation do not count, anywhere."""
 
@@ -54,9 +96,13 @@ class Outcome:
     cpu: float
     """Seconds of processor time, over all threads."""
     wall: float
-    loss: float
-    """Of the validation split, in nats a completion token, after the same examples; by the same plain forward pass."""
+    student: str
+    """Folder with the adapter for the base, or with the whole model, after the last step."""
     versions: dict[str, str]
+
+    def write(self, path: Path) -> None:
+        """Write the outcome down."""
+        path.write_text(json.dumps(asdict(self)), "utf-8")
 
 
 def write_base(folder: Path, texts: Sequence[str], vocabulary: int) -> Path:

@@ -6,10 +6,8 @@ Called as ``python -m benchmarks.training.plain_trl JOB OUTCOME``. Two of TRL's 
 
 from __future__ import annotations
 
-import json
 import os
 import sys
-from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 
@@ -27,7 +25,6 @@ def run(job: Job) -> Outcome:
     from trl.trainer.sft_config import SFTConfig
     from trl.trainer.sft_trainer import SFTTrainer
 
-    from benchmarks.training.loss import tokenised, validation_loss
     from distill.datasets import examples
 
     narrow = job.precision == "bf16"
@@ -67,12 +64,11 @@ def run(job: Job) -> Outcome:
     clock = Clock()
     with clock.running():
         trainer.train()
-    assert trainer.model is not None
-    loss = validation_loss(trainer.model, tokenised(model, tokenizer, Path(job.run), "validation"))
+    student = Path(job.out) / "student"
+    trainer.save_model(str(student))
     packages = ("torch", "transformers", "peft", "trl", "datasets")
-    return Outcome(tokens, clock.cpu, clock.wall, loss, {name: version(name) for name in packages})
+    return Outcome(tokens, clock.cpu, clock.wall, str(student), {name: version(name) for name in packages})
 
 
 if __name__ == "__main__":
-    outcome = run(read_job(Path(sys.argv[1])))
-    Path(sys.argv[2]).write_text(json.dumps(asdict(outcome)), "utf-8")
+    run(read_job(Path(sys.argv[1]))).write(Path(sys.argv[2]))

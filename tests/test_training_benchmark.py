@@ -1,0 +1,141 @@
+"""The training benchmark's own parts: what contenders are given, what is held against them, and the judge of losses."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from benchmarks.generation.measure import Cost
+from benchmarks.training import __main__ as benchmark
+from benchmarks.training.contenders import CONTENDERS, OURS, PEERS, Contender, install, variables
+from benchmarks.training.job import Job, Outcome, Pair, read_job, read_pairs, same_tokens, write_pairs
+
+FOLDER = Path(benchmark.__file__).parent
+PAIRS = [
+    Pair("<|user|>a<|end|><|assistant|>", "b", "<|end|>", [2, 9, 1, 3, 8, 1], 4),
+    Pair("<|user|>ü\u2028<|end|><|assistant|>", "c", "<|end|>", [2, 7, 1, 3, 6, 1], 4),
+]
+SEEN = [([2, 7, 1, 3, 6, 1], [-100] * 4 + [6, 1]), ([2, 9, 1, 3, 8, 1], [-100] * 4 + [8, 1])]
+
+
+def turn(rate: float, loss: float = 8.5, peak: int = 10**9) -> benchmark.Turn:
+    """Return a turn at so many tokens a second."""
+    return benchmark.Turn(
+        Outcome(1000, 1000 / rate, 2.0, "student", {"torch": "2"}), Cost(0, False, 3.0, 2.0, peak), loss
+    )
+
+
+def test_jobs_and_pairs_survive_their_files(tmp_path: Path) -> None:
+    job = Job("base", "run", "out", "pairs", batch=8, defaults=True, seed=3)
+    assert read_job(job.write(tmp_path / "job.json")) == job
+    assert read_pairs(write_pairs(tmp_path / "pairs.jsonl", PAIRS)) == PAIRS
+
+
+def test_the_same_tokens_are_counted_in_any_order() -> None:
+    assert same_tokens(SEEN, PAIRS) == 12
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        SEEN[:1],
+        [SEEN[0], ([2, 9, 1, 3, 8], [-100] * 4 + [8])],
+        [SEEN[0], (SEEN[1][0], SEEN[1][0])],
+        [SEEN[0], SEEN[0]],
+    ],
+    ids=["one is missing", "the end is cut", "the prompt carries loss", "one comes twice"],
+)
+def test_other_examples_are_refused(seen: list[tuple[list[int], list[int]]]) -> None:
+    with pytest.raises(RuntimeError, match="other tokens, or other labels"):
+        same_tokens(seen, PAIRS)
+
+
+def test_the_table_has_medians_and_the_ratios_within_a_round() -> None:
+    results = {OURS: [turn(100), turn(50)], "slow": [turn(50, 8.6, 2 * 10**9), turn(20, 8.7)], "broken": []}
+    lines = benchmark.table(8192, 24, 9.0, results)
+    assert "24 examples, 1,000 tokens; loss before training 9.0000" in lines[0]
+    assert f"| {OURS} | 75 | 1.00 GB | 8.5000, 8.5000 | – |" in lines
+    assert "| slow | 35 | 2.00 GB | 8.6000, 8.7000 | 2.25 (2.00 to 2.50) |" in lines
+    assert "broken" not in "\n".join(lines)
+    assert lines[-1] == "slow: torch 2"
+
+
+def test_where_all_failed_there_is_no_table() -> None:
+    assert benchmark.table(8192, 24, 9.0, {OURS: []}) == []
+
+
+def test_a_contender_without_its_environment_says_how_to_make_it(tmp_path: Path) -> None:
+    peer = next(each for each in CONTENDERS if each.environment)
+    with pytest.raises(RuntimeError, match=r"python -m benchmarks\.training --setup"):
+        benchmark.turn(peer, Job("base", "run", ""), tmp_path / "turn", tmp_path)
+
+
+def test_a_contender_that_fails_says_why(tmp_path: Path) -> None:
+    contender = Contender("none", "none", "no_such_module", 1)
+    with pytest.raises(RuntimeError, match=r"it failed: .*No module named"):
+        benchmark.turn(contender, Job("base", "run", ""), tmp_path / "turn", tmp_path)
+
+
+def test_contenders_get_one_thread_and_no_way_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("https_proxy", "http://elsewhere.example:3128")
+    environment = variables(tmp_path)
+    assert environment["OMP_NUM_THREADS"] == "1"
+    assert environment["https_proxy"] == "http://127.0.0.1:9"
+    assert environment["UNSLOTH_DISABLE_STATISTICS"] == environment["HF_HUB_OFFLINE"] == "1"
+    assert "elsewhere" not in "".join(environment.values())
+
+
+@pytest.mark.parametrize("name", PEERS)
+def test_every_peer_has_a_list_of_pinned_packages(name: str) -> None:
+    lines = (FOLDER / "environments" / f"{name}.txt").read_text("utf-8").splitlines()
+    assert len(lines) > 20
+    for line in lines:
+        assert re.fullmatch(r"[A-Za-z0-9_.-]+==[A-Za-z0-9.!]+", line), line
+        assert not re.match(r"(torch==|torchvision|torchaudio|nvidia-)", line), line
+
+
+def test_every_contender_has_a_module_and_a_key_of_its_own() -> None:
+    assert len({each.key for each in CONTENDERS}) == len({each.name for each in CONTENDERS}) == len(CONTENDERS)
+    for each in CONTENDERS:
+        assert (FOLDER / f"{each.module}.py").is_file()
+
+
+def test_peers_train_with_the_torch_that_is_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[list[str]] = []
+    monkeypatch.setattr("benchmarks.training.contenders.version", lambda _: "2.13.0+cpu")
+    monkeypatch.setattr(subprocess, "run", lambda command, check: said.append(command) if check else None)
+    install(tmp_path, "litgpt")
+    assert said[0][1:] == ["-m", "venv", str(tmp_path / "litgpt")]
+    assert said[1][0] == said[2][0] == str(tmp_path / "litgpt" / "bin" / "python")
+    assert said[1][-1] == "torch==2.13.0"
+    assert said[2][-3:] == ["--no-deps", "--requirement", str(FOLDER / "environments" / "litgpt.txt")]
+
+
+def test_the_judge_takes_an_adapter_and_a_whole_model_alike(tmp_path: Path) -> None:
+    import torch
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM
+
+    from benchmarks.training.job import LINEAR, write_base, write_run
+    from benchmarks.training.loss import pairs_of, student_loss
+
+    run = tmp_path / "run"
+    base = write_base(tmp_path / "base", write_run(run, 2, 1), 8192)
+    untrained = student_loss(base, run, base)
+    model = AutoModelForCausalLM.from_pretrained(base, local_files_only=True)
+    adapted = get_peft_model(model, LoraConfig(task_type="CAUSAL_LM", r=4, target_modules=list(LINEAR)))
+    torch.manual_seed(0)
+    for name, weights in adapted.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(weights, std=0.05)
+    adapted.save_pretrained(str(tmp_path / "adapter"))
+    trained = student_loss(base, run, tmp_path / "adapter")
+    assert abs(trained - untrained) > 1e-3
+    adapted.merge_and_unload().save_pretrained(str(tmp_path / "whole"))
+    assert student_loss(base, run, tmp_path / "whole") == pytest.approx(trained, abs=1e-4)
+    pairs = pairs_of(base, run)
+    assert len(pairs) == 2
+    assert all(p.prompt.endswith("<|assistant|>") and p.input_ids[-1] == 1 and p.end == "<|end|>" for p in pairs)
