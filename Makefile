@@ -6,7 +6,7 @@ BIN = $(VENV)/bin
 PIP = -m pip install --quiet --disable-pip-version-check
 export HF_HUB_DISABLE_TELEMETRY = 1
 
-.PHONY: help task-samples demo test lint types unit test-search test-slow test-soak test-storm test-vllm bench bench-tasks bench-generation bench-training bench-vllm tiny-base phi-lexicon phi-tagger clean
+.PHONY: help task-samples demo test lint types unit test-search test-slow test-soak test-storm test-vllm bench bench-tasks bench-generation bench-training bench-training-peers bench-vllm tiny-base phi-lexicon phi-tagger clean
 
 help:  ## What there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -t -s '	'
@@ -58,7 +58,10 @@ bench-generation: $(VENV)/.dev  ## Notewright beside its peers on one fake serve
 	$(BIN)/python -m benchmarks.generation --setup
 	$(BIN)/python -m benchmarks.generation --rounds 3
 
-bench-training: $(VENV)/.train  ## distill train beside TRL, one thread each, in turns
+bench-training-peers: $(VENV)/.train  ## The environments of unsloth, litgpt and LLaMA-Factory for bench-training
+	$(BIN)/python -m benchmarks.training --setup
+
+bench-training: bench-training-peers  ## distill train beside its peers, one thread each, in turns
 	$(BIN)/python -m benchmarks.training
 
 bench-vllm: $(VLLM_VENV)/.installed  ## Notewright beside vllm bench serve on a real vLLM

@@ -24,11 +24,11 @@ import tempfile
 from pathlib import Path
 from statistics import median
 
-from benchmarks.generation.__main__ import machine
 from benchmarks.generation.measure import Cost, run
 from benchmarks.generation.meter import Throughput, call, metering, throughput
 from benchmarks.generation.prompts import SEED, SPECIALTY
 from benchmarks.generation.recording import recording
+from benchmarks.machine import machine
 from synth.records import JsonObject
 from synth.serving.vllm import ManagedVllm
 

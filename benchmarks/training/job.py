@@ -89,7 +89,8 @@ def same_tokens(seen: Sequence[tuple[list[int], list[int]]], pairs: Sequence[Pai
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a contender measured of itself. Imports, loading, tokenising and evaluation do not count, anywhere."""
+    """What a contender measured of itself. Imports, loading, tokenising, evaluation and checkpoints do not
+    count, anywhere."""
 
     tokens: int
     """Gone through in training, without padding."""

@@ -24,7 +24,7 @@ from litgpt.scripts.convert_hf_checkpoint import copy_weights_hf_llama  # type: 
 from litgpt.scripts.convert_lit_checkpoint import copy_weights_llama  # type: ignore[import-not-found]  # as above
 from litgpt.utils import save_config  # type: ignore[import-not-found]  # as above
 from safetensors.torch import load_file, save_file
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
 from benchmarks.training.clock import Clock
 from benchmarks.training.job import ALPHA, CONTEXT, RANK, Job, Outcome, Pair, read_job, read_pairs, same_tokens
@@ -32,6 +32,19 @@ from benchmarks.training.job import ALPHA, CONTEXT, RANK, Job, Outcome, Pair, re
 P = ParamSpec("P")
 R = TypeVar("R")
 _PRECISION = {"fp32": "32-true", "bf16": "bf16-true"}
+
+
+class Examples(Dataset[dict[str, torch.Tensor]]):
+    """What was made of the pairs, in memory."""
+
+    def __init__(self, rows: list[dict[str, torch.Tensor]]) -> None:
+        self.rows = rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
+        return self.rows[index]
 
 
 class Pairs(DataModule):  # type: ignore[misc]  # as above
@@ -47,7 +60,7 @@ class Pairs(DataModule):  # type: ignore[misc]  # as above
         rows = [{"instruction": pair.prompt, "output": pair.completion} for pair in self.pairs]
         found = SFTDataset(rows, tokenizer, self.prompt_style, CONTEXT, mask_prompt=True)
         order = torch.randperm(len(found), generator=torch.Generator().manual_seed(self.seed))
-        self.examples = [found[i] for i in order.tolist()]
+        self.examples = Examples([found[i] for i in order.tolist()])
         self.train_dataset = self.test_dataset = found  # where it looks for a prompt to try in the end
         self.batch_size = batch_size
 
@@ -61,7 +74,7 @@ class Pairs(DataModule):  # type: ignore[misc]  # as above
 
     def val_dataloader(self) -> DataLoader[dict[str, torch.Tensor]]:
         """Return a batch for the look at its settings that litgpt takes before training, which the clock leaves out."""
-        return DataLoader(self.examples[:1], 1, collate_fn=get_sft_collate_fn(max_seq_length=CONTEXT))
+        return DataLoader(Examples(self.examples.rows[:1]), 1, collate_fn=get_sft_collate_fn(max_seq_length=CONTEXT))
 
 
 def write_base(folder: Path, base: Path) -> Path:
@@ -169,7 +182,7 @@ def run(job: Job) -> Outcome:
         },
         seed=job.seed,
     )
-    tokens = same_tokens([(each["input_ids"].tolist(), each["labels"].tolist()) for each in data.examples], pairs)
+    tokens = same_tokens([(each["input_ids"].tolist(), each["labels"].tolist()) for each in data.examples.rows], pairs)
     student = write_student(out / "student", out / "lora" / "final")
     packages = ("litgpt", "lightning", "torch")
     return Outcome(tokens, clock.cpu, clock.wall, str(student), {name: version(name) for name in packages})

@@ -14,6 +14,7 @@ def run(job: Job) -> Outcome:
     from distill.student import quiet_hub
 
     quiet_hub()
+    import torch
     from transformers.trainer_utils import TrainOutput
 
     import distill.objectives
@@ -24,7 +25,7 @@ def run(job: Job) -> Outcome:
     clock = Clock()
 
     class Timed(CompletionTrainer):
-        """The trainer with a clock that stands still while it evaluates."""
+        """The trainer with a clock that stands still while it evaluates and while it reads and writes checkpoints."""
 
         def train(
             self,
@@ -45,6 +46,14 @@ def run(job: Job) -> Outcome:
                     ignore_keys=ignore_keys, metric_key_prefix=metric_key_prefix
                 )
             return metrics
+
+        def _save_checkpoint(self, model: torch.nn.Module, trial: object) -> None:
+            with clock.pause():
+                super()._save_checkpoint(model, trial)  # type: ignore[no-untyped-call]  # trl types none of it
+
+        def _load_best_model(self) -> None:
+            with clock.pause():
+                super()._load_best_model()
 
     vars(distill.objectives)["CompletionTrainer"] = Timed
     settings = settings_of(

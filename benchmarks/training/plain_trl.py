@@ -47,6 +47,7 @@ def run(job: Job) -> Outcome:
         data_seed=job.seed,
         use_cpu=job.device == "cpu",
         bf16=narrow,
+        save_strategy="no",
         report_to="none",
         disable_tqdm=True,
         gradient_checkpointing=job.defaults,

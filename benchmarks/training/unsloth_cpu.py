@@ -72,6 +72,7 @@ def run(job: Job) -> Outcome:
         for pair in pairs
     ]
     trainer = SFTTrainer(model=model, args=args, train_dataset=Dataset.from_list(rows), processing_class=tokenizer)
+    assert isinstance(trainer.train_dataset, Dataset)
     seen = []
     for row in trainer.train_dataset:
         batch = trainer.data_collator([row])
