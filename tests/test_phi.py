@@ -37,7 +37,7 @@ FOUND: list[tuple[str, str, str]] = [
     ("LOCATION", "They came from Duluth, MN 55802.", "55802"),
     ("LOCATION", "The scan was done at Larkspur Medical Center.", "Larkspur Medical Center"),
     ("LOCATION", "Seen at the Endocrine Society Clinic.", "Endocrine Society Clinic"),
-    ("OTHER_ID", "reference of 8812604", "8812604"),
+    ("OTHER_ID", "reference of 8812604", "of 8812604"),
     ("DATE_TIME", "She was seen on March 9th, 2023.", "March 9th, 2023"),
     ("DATE_TIME", "Surgery took place 2021-11-04.", "2021-11-04"),
     ("DATE_TIME", "Date of birth 7/22/1958.", "7/22/1958"),

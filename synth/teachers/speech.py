@@ -91,6 +91,10 @@ class Speech:
         """Return whether a patient is glad to hear a diagnosis's status."""
         return any(mark in status for mark in self._spoken.good_news)
 
+    def is_private(self, finding: str) -> bool:
+        """Return whether a finding is of a part of the body that is examined last, and only when leave was given."""
+        return any(mark in f" {finding}" for mark in self._spoken.private)
+
     def is_grave(self, name: str) -> bool:
         """Return whether everybody knows a diagnosis to be serious."""
         return any(mark in name for mark in self._spoken.grave)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 
 from synth.packs import Diagnosis, Pack
@@ -21,8 +20,6 @@ _GRAVE_WORRIES = ("worry_next", "worry_next", "worry_fault", "worry_life")
 """Where nobody need ask whether it is serious."""
 _NO_WORRY = ("worry_well",)
 """What is left to ask where the news is good."""
-_PRIVATE = re.compile(r"\b(?:anal\b|anoscop|anus|breast|genital|pelvic|perianal|prostate|rectal|vagina)")
-"""Findings that are examined last."""
 _INTERRUPTIONS = ("cut_written", "cut_notes")
 _PRACTICAL = ("ask_written", "ask_later")
 _HERE = ("today", "give ", "in the office")
@@ -115,17 +112,17 @@ class Examination:
         vitals_last = vitals and draws.chance(0.2)
         if vitals and not vitals_last:
             self.vitals(acknowledge=False)
-        findings = sorted(draws.shuffled(self._chart.findings), key=lambda fact: bool(_PRIVATE.search(fact.name)))
+        findings = sorted(draws.shuffled(self._chart.findings), key=lambda fact: self._speech.is_private(fact.name))
         if any("latex" in fact.name for fact in self._chart.history) and findings:
             script.doctor("exam_gloves")
         asked = False
         for i, fact in enumerate(findings):
-            if not asked and _PRIVATE.search(fact.name):
+            if not asked and self._speech.is_private(fact.name):
                 asked = True
                 script.doctor("exam_private")
                 script.patient("exam_private_ok")
             says = self._pack.findings[fact.name].says if fact.name in self._pack.findings else (fact.name,)
-            if i == 1 and script.optional(0.15) and not _PRIVATE.search(findings[0].name):
+            if i == 1 and script.optional(0.15) and not self._speech.is_private(findings[0].name):
                 script.doctor("exam_talk")
                 script.patient("exam_talk_reply")
             elif i and script.optional(0.2):
@@ -241,7 +238,9 @@ class Assessment:
         self._interruption = self._draws.chance(0.2 * slips) and not talk.urgent
         self._practical = not talk.urgent
         """Whether the patient may still ask how something is done; once is enough."""
-        self._grave = speech.is_grave(diagnosis.name) or "suspicious" in diagnosis.status
+        self._well = diagnosis.icd10cm.startswith("Z")
+        """Whether it is no disease: chapter 21 of ICD-10-CM has what else people come for."""
+        self._grave = (not self._well and speech.is_grave(diagnosis.name)) or "suspicious" in diagnosis.status
         """Whether everybody knows what it is, or may be, to be serious."""
         self._teach: list[str] = []
         """What the patient can say back in words of the patient's own: regimens."""
@@ -277,7 +276,7 @@ class Assessment:
             self._script.patient("reaction_grave" if self._grave else "reaction")
 
     def _worries(self) -> tuple[str, ...]:
-        if self._speech.is_good_news(self._diagnosis.status):
+        if self._well or self._speech.is_good_news(self._diagnosis.status):
             return _NO_WORRY
         return _GRAVE_WORRIES if self._grave else _WORRIES
 
