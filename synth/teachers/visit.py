@@ -242,6 +242,8 @@ class Assessment:
         """Whether it is no disease: chapter 21 of ICD-10-CM has what else people come for."""
         self._grave = (not self._well and speech.is_grave(diagnosis.name)) or "suspicious" in diagnosis.status
         """Whether everybody knows what it is, or may be, to be serious."""
+        self._glad = self._well or speech.is_good_news(diagnosis.status)
+        """Whether it is no bad news."""
         self._teach: list[str] = []
         """What the patient can say back in words of the patient's own: regimens."""
 
@@ -273,10 +275,10 @@ class Assessment:
         elif self._draws.chance(0.45):
             self._exchange(self._worries())
         else:
-            self._script.patient("reaction_grave" if self._grave else "reaction")
+            self._script.patient("reaction_grave" if self._grave and not self._glad else "reaction")
 
     def _worries(self) -> tuple[str, ...]:
-        if self._well or self._speech.is_good_news(self._diagnosis.status):
+        if self._glad:
             return _NO_WORRY
         return _GRAVE_WORRIES if self._grave else _WORRIES
 
