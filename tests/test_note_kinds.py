@@ -74,7 +74,7 @@ def test_a_sample_is_as_it_was_read(task: str) -> None:
     source = "" if one.source.kind == "transcript" else f"{one.source.text}\n\n"
     text = f"{source}{render_prompt(load_task(task).renderer, target=one.target)}"
     golden = GOLDEN / f"{task}.txt"
-    if os.environ.get("UPDATE_GOLDEN"):
+    if os.environ.get("NOTEWRIGHT_UPDATE_GOLDEN"):
         golden.parent.mkdir(exist_ok=True)
         golden.write_text(text, encoding="utf-8")
     assert text == golden.read_text("utf-8")
