@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 _ROOT = Path(__file__).resolve().parents[1]
@@ -38,6 +38,14 @@ def install(environments: Path, name: str, pinned: Path, first: Sequence[str] = 
     if first:
         subprocess.run([*pip, *first], check=True)
     subprocess.run([*pip, "--no-deps", "--requirement", str(pinned)], check=True)
+
+
+def install_missing(environments: Path, peers: Iterable[str], install: Callable[[Path, str], None]) -> None:
+    """Make the environments that are not there yet, each by its ``install``, and tell of it."""
+    for name in peers:
+        if not interpreter(environments, name).exists():
+            print(f"making {environments / name}", flush=True)
+            install(environments, name)
 
 
 def variables(home: Path, own: Mapping[str, str]) -> dict[str, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ from distill.tasks import answer_of
 from synth.assets import load_yaml, render_prompt
 from synth.catalog import load_task
 from synth.errors import UserError
-from synth.records import JsonObject, Scenario, Split
+from synth.records import Scenario, Split
 from synth.styles import Style, read_style
 
 if TYPE_CHECKING:
@@ -262,7 +261,7 @@ def run_style(run: Path) -> Style | None:
 def held_out_items(run: Path, split: Split) -> list[BenchmarkItem]:
     """Return the encounters of a split as benchmark items, with the scenario that each was written from, and the house
     style of the run where it has one."""
-    return list(each_held_out(run, split))
+    return [BenchmarkItem.model_validate_json(line) for line, _ in held_out_lines(run, split)]
 
 
 def held_out_lines(run: Path, split: Split) -> Iterator[tuple[bytes, Mapping[str, str]]]:
@@ -283,21 +282,3 @@ def held_out_lines(run: Path, split: Split) -> Iterator[tuple[bytes, Mapping[str
             to_json(rest | {"task": row["task"], "answer": answer})[1:],
         )
         yield b"".join(line), row
-
-
-def each_held_out(run: Path, split: Split) -> Iterator[BenchmarkItem]:
-    """Yield what ``held_out_items`` returns, one at a time."""
-    style = run_style(run)
-    for row in _split_rows(run, split):
-        target: JsonObject = json.loads(row["target"])
-        scenario = Scenario.model_validate_json(row["scenario"])
-        yield BenchmarkItem(
-            id=row["id"],
-            source=row["source"],
-            reference=row["text"],
-            target=target,
-            scenario=scenario,
-            task=row["task"],
-            answer=answer_of(load_task(row["task"]), scenario),
-            style=style,
-        )

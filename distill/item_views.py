@@ -10,7 +10,7 @@ from distill.highlights import Segment, fact_marks, invented_marks, segments, sh
 from distill.located import LocatedText
 from distill.measures import Measure
 from distill.records import BenchmarkItem, Prediction
-from synth.catalog import load_task
+from distill.tasks import carried_by
 from synth.checks.faithfulness import Faithfulness, Invented, of_kind
 from synth.checks.faithfulness.examination import examine_target, lexicon_of
 from synth.checks.faithfulness.lexicon import Lexicon
@@ -154,7 +154,7 @@ def _read(
         scenario=item.scenario is not None,
         source=tuple(segments(item.source, source_marks)),
         reference=tuple(segments(item.reference, reference_marks)),
-        facts=_facts(own, found, () if item.task is None else load_task(item.task).carried.target),
+        facts=_facts(own, found, carried_by(item.task)),
         texts=("source", "reference", *written),
         columns=tuple(columns),
         written=tuple(

@@ -26,7 +26,7 @@ from distill.pages import (
 )
 from distill.records import BenchmarkItem, Prediction, Score
 from distill.scoring import FLOORS, Cell, Difference, Results, SystemResults
-from distill.spool import lines
+from distill.spool import line_of
 from distill.text_tables import aligned
 from distill.workers import Workers
 
@@ -224,11 +224,11 @@ def _asked(
     read = reads_facts(results)
     for i in range(len(items)):
         written = {
-            name: (lines(predictions, (i,))[0], scores[i].values)
+            name: (line_of(predictions, i), scores[i].values)
             for name, (predictions, scores) in systems.items()
             if name != "copy"
         }
-        yield _Asked(i + 1, lines(items, (i,))[0], written, columns, read)
+        yield _Asked(i + 1, line_of(items, i), written, columns, read)
 
 
 def _view(asked: _Asked) -> ItemView:

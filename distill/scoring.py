@@ -21,7 +21,7 @@ from distill.parallel import open_workers, score_systems
 from distill.predictions import read_predictions
 from distill.records import BenchmarkItem, Prediction, Score
 from distill.score_table import ScoreTable
-from distill.spool import lines
+from distill.spool import line_of
 from distill.statistics import (
     CONFIDENCE,
     PERMUTATIONS,
@@ -349,7 +349,7 @@ def write(out: Path, results: Results, systems: Mapping[str, tuple[Sequence[Pred
                 # The line of a SystemPrediction: that of its prediction, then the system.
                 rest = b',"system":' + to_json(name) + b"}\n"
                 for i in range(len(predictions)):
-                    texts.writelines((lines(predictions, (i,))[0].removesuffix(b"}"), rest))
+                    texts.writelines((line_of(predictions, i).removesuffix(b"}"), rest))
         (out / "results.json").write_text(results.model_dump_json(indent=2) + "\n", "utf-8")
     except OSError as error:
         raise UserError(f"{out}: cannot be written: {error.strerror}") from error
@@ -361,7 +361,7 @@ def write_items(out: Path, items: Sequence[BenchmarkItem]) -> None:
     try:
         with (out / ITEMS).open("wb") as file:
             for i in range(len(items)):
-                file.writelines((*lines(items, (i,)), b"\n"))
+                file.writelines((line_of(items, i), b"\n"))
     except OSError as error:
         raise UserError(f"{out}: cannot be written: {error.strerror}") from error
 

@@ -85,6 +85,11 @@ def lines(records: Sequence[Record], rows: Iterable[int]) -> list[bytes]:
     return [records[i].model_dump_json().encode() for i in rows]
 
 
+def line_of(records: Sequence[Record], i: int) -> bytes:
+    """Return one record of a sequence as JSON."""
+    return lines(records, (i,))[0]
+
+
 def values_of(records: Sequence[Record], field: str) -> list[object]:
     """Return one field of every record; a spool that has kept it is not read for it."""
     if isinstance(records, Spool) and field in records.kept:

@@ -38,6 +38,11 @@ def has_divisions(task: str | None) -> bool:
     return task is None or load_task(task).schema_name == NOTE
 
 
+def carried_by(task: str | None) -> tuple[str, ...]:
+    """Return the kinds of facts that a target of a task, by name, carries; none where nobody has named a task."""
+    return () if task is None else load_task(task).carried.target
+
+
 def answer_field(task: str | None) -> tuple[str, ...]:
     """Return the name of the field that a task's answer stands in; none where there is no such task or answer."""
     answer = None if task is None else load_task(task).answer

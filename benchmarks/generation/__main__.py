@@ -20,7 +20,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.environments import ENVIRONMENTS, interpreter
+from benchmarks.environments import ENVIRONMENTS, install_missing
 from benchmarks.generation.clients import PEERS, Client, Task, clients
 from benchmarks.generation.environments import install, variables
 from benchmarks.generation.job import MODEL
@@ -69,10 +69,7 @@ def main() -> None:
     given = parser.parse_args()
     environments: Path = given.environments.absolute()
     if given.setup:
-        for name in PEERS:
-            if not interpreter(environments, name).exists():
-                print(f"making {environments / name}", flush=True)
-                install(environments, name)
+        install_missing(environments, PEERS, install)
         return
     chosen = [client for client in clients(environments) if not given.only or client.key in given.only]
     shape = Shape(given.in_flight, given.latency)

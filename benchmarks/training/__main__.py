@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 
-from benchmarks.environments import ENVIRONMENTS, interpreter
+from benchmarks.environments import ENVIRONMENTS, install_missing
 from benchmarks.generation.measure import Cost
 from benchmarks.generation.measure import run as measured
 from benchmarks.machine import machine
@@ -150,10 +150,7 @@ def main() -> None:
     arguments = parser.parse_args()
     environments: Path = arguments.environments.absolute()
     if arguments.setup:
-        for name in PEERS:
-            if not interpreter(environments, name).exists():
-                print(f"making {environments / name}", flush=True)
-                install(environments, name)
+        install_missing(environments, PEERS, install)
         return
     only = [each for each in CONTENDERS if arguments.only is None or each.key in arguments.only]
     print(machine())

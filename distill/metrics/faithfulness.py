@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from distill.metrics.base import Itemwise, Value
 from distill.records import BenchmarkItem, Prediction
-from synth.catalog import load_task
+from distill.tasks import carried_by
 from synth.checks.faithfulness import KINDS, Examination
 from synth.records import Scenario
 
@@ -32,8 +32,7 @@ class FaithfulnessMetric(Itemwise):
     def values(self, item: BenchmarkItem, prediction: Prediction) -> tuple[Value, ...]:
         """Return both shares and the counts by kind."""
         target = prediction.text if prediction.target is None else prediction.target
-        kinds = () if item.task is None else load_task(item.task).carried.target
-        verdicts, invented = _examination(item.source, item.scenario).counts(target, kinds)
+        verdicts, invented = _examination(item.source, item.scenario).counts(target, carried_by(item.task))
         total = verdicts.total()
         return (
             verdicts["found"] / total if total else None,

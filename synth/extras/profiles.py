@@ -119,8 +119,7 @@ class Profile:
         found: set[str] = set()
         for _, presentation in self.presentations:
             found.update(name for group in presentation.medications for name in group)
-            for item in presentation.plan:
-                found.update(name for name in (item.drug, *(choice.drug for choice in item.otherwise)) if name)
+            found.update(name for item in presentation.plan for name in item.drugs)
         return found
 
     @cached_property

@@ -61,10 +61,9 @@ def _planned(pack: Pack, presentation: Presentation, requires: Requires) -> Iter
         if item.text is not None:
             pattern = requires.plan.get(item.action)
             yield pattern is not None and _found(pattern, item.text)
-        elif item.drug is not None:
+        else:
             classes = requires.drugs.get(item.action, ())
-            choices = (item.drug, *(choice.drug for choice in item.otherwise))
-            yield all(not set(pack.drugs[drug].classes).isdisjoint(classes) for drug in choices)
+            yield all(not set(pack.drugs[drug].classes).isdisjoint(classes) for drug in item.drugs)
 
 
 def _certain(item: PlanItem) -> bool:

@@ -170,14 +170,16 @@ def ruled_out(pack: Pack, drug: str, patient: Patient) -> str | None:
     return None
 
 
+def contraindicated_drugs(pack: Pack, scenario: Scenario, patient: Patient) -> dict[str, str]:
+    """Return each drug that a patient must not have, neither takes nor is to take, and what rules it out."""
+    planned = {f.medication.name for f in scenario.facts if isinstance(f, PlanFact) and f.medication is not None}
+    others = [name for name in pack.drugs if name not in patient.drugs | planned]
+    return {name: why for name in others if (why := ruled_out(pack, name, patient)) is not None}
+
+
 def _contraindicated(pack: Pack, scenario: Scenario, draws: Draws) -> list[Option]:
     told, whole = known_patient(pack, scenario, condition=False), known_patient(pack, scenario, condition=True)
-    planned = {f.medication.name for f in scenario.facts if isinstance(f, PlanFact) and f.medication is not None}
-    reasons = {
-        name: why
-        for name in pack.drugs
-        if name not in told.drugs | planned and (why := ruled_out(pack, name, told)) is not None
-    }
+    reasons = contraindicated_drugs(pack, scenario, told)
     wrong = [name for name in pack.drugs if next(objections(pack, name, whole), None) is None]
     right = draws.shuffled(list(reasons))[: 1 + draws.below(3)]
     near = {one for name in right for one in pack.drugs[name].classes}
@@ -204,8 +206,7 @@ def unrelated_drugs(pack: Pack, scenario: Scenario) -> list[str]:
     elsewhere: set[str] = set()
     for name, condition in pack.conditions.items():
         for presentation in condition.presentations.values():
-            used = {item.drug for item in presentation.plan if item.drug}
-            used.update(choice.drug for item in presentation.plan for choice in item.otherwise)
+            used = {drug for item in presentation.plan for drug in item.drugs}
             used.update(drug for group in presentation.medications for drug in group)
             other = presentation.diagnosis.icd10cm[0]
             alike = name == scenario.condition or other == letter or other not in words_of()["organs"]

@@ -12,7 +12,7 @@ from synth.assets import load_yaml
 from synth.draws import Draws
 from synth.extras.differential import candidates_beside, diagnosis_of, names_disease
 from synth.extras.profiles import content, shows_nothing, unremarkable, words_of
-from synth.extras.question import known_patient, ruled_out, unrelated_drugs
+from synth.extras.question import contraindicated_drugs, known_patient, unrelated_drugs
 from synth.packs import Pack
 from synth.packs.model import Presentation
 from synth.records import (
@@ -207,15 +207,10 @@ def _unspecific(draft: _Draft) -> Made:
 
 def _contraindicated(draft: _Draft) -> Made:
     patient = known_patient(draft.pack, draft.scenario, condition=False)
-    planned = {f.medication.name for f in draft.scenario.facts if isinstance(f, PlanFact) and f.medication is not None}
-    drugs = [
-        (name, why)
-        for name in draft.pack.drugs
-        if name not in patient.drugs | planned and (why := ruled_out(draft.pack, name, patient))
-    ]
+    drugs = contraindicated_drugs(draft.pack, draft.scenario, patient)
     if not drugs:
         return None
-    name, why = draft.draws.pick(drugs)
+    name, why = draft.draws.pick([*drugs.items()])
     return _recommended(draft, name, why)
 
 

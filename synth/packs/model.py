@@ -62,6 +62,11 @@ class PlanItem(Record):
     unless: Phrases = ()
     """Entries of the history that make it pointless, such as ``never smoker`` for advice to stop smoking."""
 
+    @property
+    def drugs(self) -> tuple[str, ...]:
+        """Return every drug that the item may come to name, the first choice first; none where it is words."""
+        return () if self.drug is None else (self.drug, *(choice.drug for choice in self.otherwise))
+
     @model_validator(mode="after")
     def _words_or_drug(self) -> Self:
         if (self.text is None) == (self.drug is None):

@@ -238,11 +238,11 @@ class Assessment:
         self._interruption = self._draws.chance(0.2 * slips) and not talk.urgent
         self._practical = not talk.urgent
         """Whether the patient may still ask how something is done; once is enough."""
-        self._well = diagnosis.icd10cm.startswith("Z")
-        """Whether it is no disease: chapter 21 of ICD-10-CM has what else people come for."""
-        self._grave = (not self._well and speech.is_grave(diagnosis.name)) or "suspicious" in diagnosis.status
+        # Chapter 21 of ICD-10-CM has what people come for besides diseases.
+        well = diagnosis.icd10cm.startswith("Z")
+        self._grave = (not well and speech.is_grave(diagnosis.name)) or "suspicious" in diagnosis.status
         """Whether everybody knows what it is, or may be, to be serious."""
-        self._glad = self._well or speech.is_good_news(diagnosis.status)
+        self._glad = well or speech.is_good_news(diagnosis.status)
         """Whether it is no bad news."""
         self._teach: list[str] = []
         """What the patient can say back in words of the patient's own: regimens."""

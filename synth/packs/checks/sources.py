@@ -32,7 +32,7 @@ def _unused(pack: Pack) -> Found:
     history = {name for line in lines(pack) for group in line.history_groups(pack) for name in group}
     complaints = {c.name for p in items for c in p.complaints}
     drugs = {d for p in items for group in p.medications for d in group}
-    drugs |= {name for p in items for i in p.plan for name in (i.drug, *(c.drug for c in i.otherwise)) if name}
+    drugs |= {name for p in items for i in p.plan for name in i.drugs}
     drugs |= {d for name in history for d in pack.history[name].medications}
     sources = {s for c in pack.conditions.values() for s in c.sources}
     sources |= {s for lab in pack.labs.values() for s in lab.sources}
