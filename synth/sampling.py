@@ -213,10 +213,16 @@ class Sampler:
             groups += [group for group in layer if settled.isdisjoint(group)]
         for group in groups:
             name = self._draws.weighted(group)
+            if name is not None and not self._may_join(name):
+                # What is drawn again is drawn as if the entry were not there: a patient who cannot have the allergy
+                # is asked about allergies all the same.
+                others = {other: share for other, share in group.items() if self._may_join(other)}
+                known = 1 - sum(group.values()) + sum(others.values())
+                name = self._draws.weighted({other: share / known for other, share in others.items()})
             if name is None:
                 continue
             entry = self._pack.history[name]
-            if not entry.fits(self._sex, self._patient.age) or not self._may_join(name):
+            if not entry.fits(self._sex, self._patient.age):
                 continue
             self._patient.join(self._pack, name)
             drug = self._draws.weighted(self._allowed(entry.medications))

@@ -27,6 +27,8 @@ from synth.teachers.visit import Assessment, Examination
 Topic = Callable[[], None]
 _ANSWERS = ("no", "yes", "yeah", "nope", "not", "never", "just", "nothing")
 """First words of a phrase that is an answer already, and takes no ``yes`` or ``and`` before it."""
+_DENIALS = ("no ", "never ")
+"""How entries of the history begin that say what is not."""
 _OPEN = ("ask_work", "ask_diet", "ask_home", "ask_social")
 """Questions that nobody answers with a no."""
 _CALM = ("continue", "order", "advise", "follow-up")
@@ -356,7 +358,8 @@ class Dialogue:
         for i, fact in enumerate(facts):
             say = self._fresh(self._pack.history[fact.name].says)
             if i == 0:
-                denied = fact.name.startswith(("no ", "never ")) and question not in _OPEN
+                # A "no" answers the whole question, so it stands only where nothing is told.
+                denied = question not in _OPEN and all(fact.name.startswith(_DENIALS) for fact in facts)
                 rules = ("answer_no", "answer_no_bare") if denied else ("answer", "answer_bare")
                 self._answer(*rules, say, last=len(facts) == 1)
             else:
@@ -364,7 +367,7 @@ class Dialogue:
                     script.doctor("more_history")
                     self._answer("answer", "answer_bare", say, last=i == len(facts) - 1)
                     continue
-                denied = fact.name.startswith(("no ", "never "))
+                denied = fact.name.startswith(_DENIALS)
                 rule = "answer_neither" if denied else "answer_more"
                 self._answer(rule, "answer_bare", say, last=i == len(facts) - 1)
 

@@ -49,6 +49,8 @@ class Spoken(Record):
     """Fragments of one whose time is counted from today."""
     good_news: tuple[str, ...]
     """Fragments of a diagnosis's status that a patient is glad to hear."""
+    no_good_news: tuple[str, ...]
+    """Fragments of a status beside which no other fragment makes the patient glad."""
     private: tuple[str, ...]
     """Fragments of findings of a part of the body that is examined last, after a blank where a word begins."""
     grave: tuple[str, ...]
