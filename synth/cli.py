@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from pydantic import JsonValue
 
 from synth import __version__
 from synth.privacy_cli import COMMANDS
 from synth.tasks_cli import COMMANDS as TASKS
 
 if TYPE_CHECKING:
+    from pydantic import JsonValue
+
     from synth.clock import Traffic
     from synth.config import RunConfig
     from synth.ledger import Position

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import signal
 import sys
-from types import FrameType
 
 import click
 
 from synth.errors import UserError
+from synth.interrupts import listen, unheeded
 
 
 def run_command(group: click.Group, name: str) -> None:
     """Run a command and leave the process with its exit code: 0 done, 2 a user's mistake, 130 stopped by the user."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    listen()
     code: object = 0
     try:
         code = group.main(prog_name=name, standalone_mode=False)
@@ -30,6 +29,10 @@ def run_command(group: click.Group, name: str) -> None:
         where = f": {error.filename}" if error.filename else ""
         say(f"{name}: {error.strerror or error}{where}")
         code = 1
+    except Exception:
+        if not unheeded():
+            raise
+        code = 130
     sys.exit(code if isinstance(code, int) else 0)
 
 
@@ -37,7 +40,3 @@ def say(message: str) -> None:
     """Tell the user one line on standard error; line breaks in the message become spaces."""
     sys.stderr.write(" ".join(message.split()) + "\n")
     sys.stderr.flush()
-
-
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt

@@ -26,6 +26,7 @@ from synth.corpora import Corpus
 from synth.errors import UserError
 from synth.extras import restricted
 from synth.held_out import held_out_table, index_of_held_out
+from synth.interrupts import heed
 from synth.judged import judged_table
 from synth.judgements import Judgement
 from synth.language.report import sample_measures
@@ -111,6 +112,7 @@ def generate(config: RunConfig, execution: Execution) -> Position:
             execution.notify(execution.announcement)
             with checks:
                 recall = _recall(config, execution, checks)
+                heed()
                 asyncio.run(_commit_candidates(config, execution, run, pack, task, checks, population))
                 _finish(run, config, manifest, task, pack, population, checks, recall)
         return run.position

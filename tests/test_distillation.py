@@ -28,7 +28,8 @@ from tests.students import write_base, write_run
 if TYPE_CHECKING:
     import torch
 
-SFT = TrainSettings(steps=2, accumulation=1)
+SFT = TrainSettings(steps=2, accumulation=1, precision="fp32")
+"""What is compared to four digits is so on a machine with bfloat16, too."""
 
 
 def write_pairs(run: Path) -> None:
@@ -185,7 +186,7 @@ def margin(place: Path, loaded: Loaded) -> float:
 
 @pytest.fixture(scope="module")
 def preferred(place: Path) -> TrainResult:
-    asked = TrainSettings(method="dpo", steps=8, accumulation=1, learning_rate=1e-2)
+    asked = TrainSettings(method="dpo", steps=8, accumulation=1, learning_rate=1e-2, precision="fp32")
     return train(place / "run", str(place / "sft"), place / "dpo", asked, device="cpu", quiet=True)
 
 
@@ -207,7 +208,7 @@ def test_embeddings_that_were_trained_whole_have_their_reference_too(place: Path
     student = base.model_copy(update={"lora": base.lora.model_copy(update={"modules_to_save": ("embed_tokens",)})})
     train(place / "run", student, place / "sft-whole", SFT, device="cpu", quiet=True)
     out = place / "dpo-whole"
-    asked = TrainSettings(method="dpo", steps=4, accumulation=1, learning_rate=3e-3)
+    asked = TrainSettings(method="dpo", steps=4, accumulation=1, learning_rate=3e-3, precision="fp32")
     train(place / "run", str(place / "sft-whole"), out, asked, device="cpu", quiet=True)
     losses = [json.loads(line).get("loss") for line in (out / "curve.jsonl").read_text("utf-8").splitlines()]
     assert losses[0] == pytest.approx(math.log(2), abs=1e-4)

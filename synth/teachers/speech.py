@@ -90,7 +90,9 @@ class Speech:
     def is_good_news(self, status: str) -> bool:
         """Return whether a patient is glad to hear a diagnosis's status."""
         spoken = self._spoken
-        return any(mark in status for mark in spoken.good_news) and not any(mark in status for mark in spoken.no_good_news)
+        return any(mark in status for mark in spoken.good_news) and not any(
+            mark in status for mark in spoken.no_good_news
+        )
 
     def is_private(self, finding: str) -> bool:
         """Return whether a finding is of a part of the body that is examined last, and only when leave was given."""
