@@ -14,7 +14,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import JsonValue
 
-from synth import pipeline
 from synth.assets import render_prompt
 from synth.catalog import load_task
 from synth.checks.contamination import ContaminationCheck, HeldOutIndex, held_out_index
@@ -220,7 +219,7 @@ def run(
     async def opened(_request: TeacherRequest) -> Leaking:
         return Leaking(fail_at, reject=lambda _index: False)
 
-    monkeypatch.setattr(pipeline, "open_teacher", opened)
+    monkeypatch.setattr("synth.pipeline.running.open_teacher", opened)
     corpus = read_corpus("exam", exam)
     held = (HeldOut(name="exam", items=len(corpus.items), sha256=corpus.sha256),)
     config = RunConfig(

@@ -210,7 +210,7 @@ def run(
     async def opened(_request: TeacherRequest) -> Repeating:
         return Repeating(fail_at)
 
-    monkeypatch.setattr(pipeline, "open_teacher", opened)
+    monkeypatch.setattr("synth.pipeline.running.open_teacher", opened)
     config = CONFIG.model_copy(update={"n": n, "checks": ("schema", "identities", "duplicates")})
     return generate(config, Execution(out=out, concurrency=concurrency, workers=workers, max_candidates=budget))
 

@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LAYERS: list[set[str]] = [
     {
         *("record", "judgements", "facts", "sources", "records", "errors", "assets", "draws", "console"),
+        "interrupts",
         *("processes", "proportions", "rejected", "shingles", "numerals"),
     },
     {"catalog", "packs", "fields", "identities", "control"},
@@ -119,7 +120,7 @@ def test_distill_uses_only_the_shared_parts_of_synth(path: Path) -> None:
 def test_only_the_pipeline_wires_stages() -> None:
     for path in SYNTH:
         parts = parts_of_synth(path)
-        if path.name not in ("pipeline.py", "cli.py") and path.parent.name == "synth":
+        if path.name != "cli.py" and path.parent.name == "synth":
             assert len(parts & STAGES) <= 1, f"{path.name} wires {parts & STAGES}"
 
 

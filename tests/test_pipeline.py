@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from synth import pipeline
 from synth.clock import Traffic
 from synth.config import RunConfig, TeacherConfig
 from synth.errors import TeacherUnavailable, UserError
@@ -70,7 +69,7 @@ def run(
         teacher.began = request.constrained
         return teacher
 
-    monkeypatch.setattr(pipeline, "open_teacher", opened)
+    monkeypatch.setattr("synth.pipeline.running.open_teacher", opened)
     config = RunConfig(
         specialty="endocrinology", n=n, seed=3, teacher=TeacherConfig(name="simulator"), checks=("schema",)
     )

@@ -9,7 +9,6 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from synth import pipeline
 from synth.clock import Traffic
 from synth.config import PhiConfig, RunConfig, TeacherConfig
 from synth.errors import TeacherUnavailable
@@ -72,7 +71,7 @@ def run(
     async def opened(_request: TeacherRequest) -> LeakyTeacher:
         return teacher or LeakyTeacher()
 
-    monkeypatch.setattr(pipeline, "open_teacher", opened)
+    monkeypatch.setattr("synth.pipeline.running.open_teacher", opened)
     config = RunConfig(
         specialty="endocrinology",
         n=n,
