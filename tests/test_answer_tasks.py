@@ -23,7 +23,7 @@ from synth.checks.schema import SchemaCheck
 from synth.extras import restricted
 from synth.extras.differential import DIFFERENTIAL, given_away, profiles_of
 from synth.extras.profiles import content, shows_nothing, unremarkable
-from synth.extras.question import known_patient, ruled_out, topics
+from synth.extras.question import asked, known_patient, ruled_out
 from synth.extras.under_test import block_of, score_of, severities
 from synth.packs import Pack, load_pack, pack_names
 from synth.records import (
@@ -281,7 +281,7 @@ def test_the_right_options_of_a_question_are_true_and_the_others_are_not(special
                     f.medication.name for f in one.facts if f.kind == "plan" and f.action == "start" and f.medication
                 }
                 assert (option.text in started) == option.right
-    assert seen <= topics().keys()
+    assert seen <= asked().topics.keys()
     assert {"diagnosis", "contraindicated", "first drug"} <= seen
     assert "results" in seen or specialty == "pediatrics"  # children there have one or two results
 

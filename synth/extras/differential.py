@@ -60,13 +60,12 @@ def diagnosis_of(scenario: Scenario) -> DiagnosisFact:
 
 
 def names_disease(presentation: Presentation) -> bool:
-    """Return whether the diagnosis of a first visit is a disease or a finding on imaging: not a symptom (R00 to R69), a
-    state after treatment or an examination, nor what is only suspected."""
+    """Return whether the diagnosis of a first visit is a disease: not a symptom or an abnormal finding that is none
+    yet, a state after treatment or an examination, nor what is only suspected."""
     diagnosis = presentation.diagnosis
-    letter, number = diagnosis.icd10cm[0], diagnosis.icd10cm[1:3]
-    symptom = (letter == "R" and number < "70") or diagnosis.icd10cm.startswith(tuple(words_of()["symptom_codes"]))
+    symptom = diagnosis.icd10cm.startswith(tuple(words_of()["symptom_codes"]))
     return presentation.visit == "new" and not (
-        symptom or letter in words_of()["not_diseases"] or diagnosis.name.startswith("suspected")
+        symptom or diagnosis.icd10cm[0] in words_of()["not_diseases"] or diagnosis.name.startswith("suspected")
     )
 
 

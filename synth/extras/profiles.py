@@ -320,7 +320,11 @@ class Profiles:
         )
 
     def _shown(self, profile: Profile) -> Iterator[Expected]:
-        """Yield what a disease shows as a rule."""
+        """Yield what a disease shows as a rule: what is out of its range first, since it is known by that."""
+        for name in profile.presentations[0][1].labs:
+            where = self._everywhere(profile, name)
+            if where in ("low", "high"):
+                yield Expected(kind="lab", name=name, level=where)
         for name, (least, _) in sorted(profile.findings.items()):
             plain = name in self._common or unremarkable(name)
             if least >= EXPECTED and not plain and not _particular(name):
@@ -333,6 +337,22 @@ class Profiles:
             for name, results in presentation.studies.items():
                 if sum(results.values()) >= EXPECTED and not _particular(name):
                     yield Expected(kind="study", name=name)
+
+    def _everywhere(self, profile: Profile, name: str) -> Interpretation | None:
+        """Return where a result lies in all whom a disease may have; None where that differs, or it is not taken as a
+        rule."""
+        found: set[Interpretation | None] = set()
+        for condition, presentation in profile.presentations:
+            drawn = presentation.labs.get(name)
+            if drawn is None or drawn.probability < EXPECTED:
+                return None
+            ranges = [
+                self._pack.labs[name].range_for(sex, age)
+                for sex in ("female", "male")
+                for age in (presentation.age or condition.age).years
+            ]
+            found.update(level(drawn, *one) for one in ranges)
+        return found.pop() if len(found) == 1 else None
 
 
 @lru_cache(_NAMES)

@@ -42,20 +42,20 @@ class Topic(Record):
     stems: tuple[str, ...]
 
 
-@cache
-def topics() -> dict[str, Topic]:
-    """Return the topics of ``question.yaml``."""
-    data = load_yaml(Path(__file__).resolve().parent / "question.yaml")
-    assert isinstance(data, dict)
-    return {name: Topic.model_validate(entry) for name, entry in data.items() if name != "levels"}
+class Asked(Record):
+    """What ``question.yaml`` holds."""
+
+    topics: dict[str, Topic]
+    levels: dict[str, tuple[str, ...]]
+    """Where a result lies → how a statement says so."""
+    broad_classes: frozenset[str]
+    """Classes of drugs that are given for diseases of many organ systems."""
 
 
 @cache
-def _worded() -> dict[str, list[str]]:
-    data = load_yaml(Path(__file__).resolve().parent / "question.yaml")
-    assert isinstance(data, dict)
-    levels: dict[str, list[str]] = data["levels"]
-    return levels
+def asked() -> Asked:
+    """Return what may be asked of a case, and how."""
+    return Asked.model_validate(load_yaml(Path(__file__).resolve().parent / "question.yaml"))
 
 
 class Question:
@@ -71,8 +71,8 @@ class Question:
         built = {name: build(pack, scenario, draws) for name, build in _BUILT.items()}
         made = {name: options for name, options in built.items() if len(options) > 2}
         made = made or dict([max(built.items(), key=lambda one: len(one[1]))])
-        topic = draws.weighted({name: topics()[name].weight for name in made}) or next(iter(made))
-        known = topics()[topic]
+        topic = draws.weighted({name: asked().topics[name].weight for name in made}) or next(iter(made))
+        known = asked().topics[topic]
         diagnosis = diagnosis_of(scenario)
         stem = Template(draws.pick(known.stems)).substitute(
             diagnosis=diagnosis.name,
@@ -120,7 +120,7 @@ def _results(pack: Pack, scenario: Scenario, draws: Draws) -> list[Option]:  # n
         others = [one for one in _LEVELS if one != lab.interpretation and (one != "low" or lab.low is not None)]
         others = [one for one in others if one != "high" or lab.high is not None]
         level = lab.interpretation if is_right else draws.pick(others)
-        text = Template(draws.pick(_worded()[level])).substitute(name=lab.name)
+        text = Template(draws.pick(asked().levels[level])).substitute(name=lab.name)
         found.append(Option(letter="", text=text, right=is_right, supports=(lab.id,)))
     return found
 
@@ -197,11 +197,10 @@ def _contraindicated(pack: Pack, scenario: Scenario, draws: Draws) -> list[Optio
 
 def unrelated_drugs(pack: Pack, scenario: Scenario) -> list[str]:
     """Return drugs that are given for diseases of other organ systems alone (another letter of ICD-10-CM that stands
-    for one, so that none is for an infection, which may be of any), which the patient does not take, and of which none
-    shares a class with a drug of this disease."""
+    for one), which the patient does not take, and of which none shares a class with a drug of this disease, nor is of a
+    class that is given for diseases of many."""
     letter = diagnosis_of(scenario).icd10cm[0]
     own: set[str] = {f.medication.name for f in scenario.facts if isinstance(f, MedicationFact)}
-    own.update(words_of()["broad_drugs"] & pack.drugs.keys())
     own.update(f.medication.name for f in scenario.facts if isinstance(f, PlanFact) and f.medication is not None)
     elsewhere: set[str] = set()
     for name, condition in pack.conditions.items():
@@ -211,7 +210,7 @@ def unrelated_drugs(pack: Pack, scenario: Scenario) -> list[str]:
             other = presentation.diagnosis.icd10cm[0]
             alike = name == scenario.condition or other == letter or other not in words_of()["organs"]
             (own if alike else elsewhere).update(used)
-    classes = {one for drug in own for one in pack.drugs[drug].classes}
+    classes = asked().broad_classes.union(one for drug in own for one in pack.drugs[drug].classes)
     return sorted(d for d in elsewhere - own if classes.isdisjoint(pack.drugs[d].classes))
 
 

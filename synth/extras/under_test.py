@@ -181,14 +181,16 @@ def _related(draft: _Draft) -> Made:
 
 
 def _other(draft: _Draft, *, related: bool) -> Made:
-    """Name another disease: a related one shares several findings with the case, or is of the same organ system by its
-    code; a wrong one is neither, and nothing in the case points to it."""
+    """Name another disease: a related one shares several findings with the case, or is of the same block of
+    ICD-10-CM; a wrong one is of another organ system by its code, and nothing in the case points to it. An infection or
+    a tumor may be of any organ system, so neither it nor what it is taken for is called a wrong one."""
     truth = diagnosis_of(draft.scenario)
-    organs = words_of()["organs"]
+    block = block_of(truth.icd10cm)
     names = []
     for profile, evidence in candidates_beside(draft.pack, draft.scenario):
-        near = profile.chapter == truth.icd10cm[0] and profile.chapter in organs
-        if (near or len(evidence.supports) > 1) if related else not (near or evidence.supports):
+        near = block is not None and block == block_of(profile.icd10cm)
+        far = {truth.icd10cm[0], profile.chapter} <= words_of()["organs"] and profile.chapter != truth.icd10cm[0]
+        if (near or len(evidence.supports) > 1) if related else (far and not evidence.supports):
             names.append(profile.name)
     if not names:
         return None

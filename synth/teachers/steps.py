@@ -30,6 +30,8 @@ _DONE_FOR = ("order", "continue", "follow-up")
 _OF_DRUGS = ("start", "increase", "decrease", "continue", "stop")
 _HABITS = re.compile("exercis|walk|diet|meals|fiber|salt|sugar|smok|alcohol|coffee|weight|sleep|screen(?: time)?\\b")
 """Fragments of advice that changes how somebody lives, which takes practice."""
+_REPLACED = re.compile("^(?:insulin|levothyroxine|hydrocortisone$|fludrocortisone|cyanocobalamin)")
+"""Drugs that stand for what the body no longer makes: nobody says that it will be seen how long they are needed."""
 _PASSING = re.compile(r"^(?:give it|drink plenty|take every|keep blood)|\busual\b|tolerated|\buntil\b|metformin")
 """Advice that touches on such things for a while, or by the way: nothing that becomes a habit."""
 _ALARMS = (
@@ -90,6 +92,8 @@ def reasons(plan: PlanFact, passing: bool = False) -> tuple[str, ...]:
 
 
 def _drug_reasons(plan: PlanFact, medication: Medication) -> tuple[str, ...]:
+    if _REPLACED.search(medication.name):
+        return tuple(rule for rule in _REASONS[plan.action] if rule in ("drug_why", "drug_know"))
     if by_staff(medication):
         return tuple(rule for rule in _REASONS[plan.action] if rule in _OF_ANY_DRUG)
     if not _every_day(medication):
