@@ -218,12 +218,11 @@ class Sampler:
                 # is asked about allergies all the same.
                 others = {other: share for other, share in group.items() if self._may_join(other)}
                 known = 1 - sum(group.values()) + sum(others.values())
-                name = self._draws.weighted({other: share / known for other, share in others.items()})
+                again = {other: share / known for other, share in others.items()}
+                name = self._draws.weighted(again) if again else None
             if name is None:
                 continue
             entry = self._pack.history[name]
-            if not entry.fits(self._sex, self._patient.age):
-                continue
             self._patient.join(self._pack, name)
             drug = self._draws.weighted(self._allowed(entry.medications))
             if drug is not None and drug not in self._taken:
@@ -231,7 +230,10 @@ class Sampler:
             yield name, entry
 
     def _may_join(self, name: str) -> bool:
-        """Return whether an entry of the history rules out none of the drugs that are settled."""
+        """Return whether this patient may have an entry of the history, and it rules out none of the drugs that are
+        settled."""
+        if not self._pack.history[name].fits(self._sex, self._patient.age):
+            return False
         if name not in self._pack.weighed_history:
             return True
         with_it = self._patient.with_history(self._pack, name)
