@@ -88,7 +88,7 @@ class Identity:
             return kind.form
         draws = self._draws(name, number)
         make = _MAKERS.get(kind.make)
-        for _ in range(_TRIES):
+        for attempt in range(_TRIES):
             if kind.make == "form":
                 found = draws.formed(kind.form)
             elif make is not None:
@@ -96,7 +96,7 @@ class Identity:
             elif kind.make == "email":
                 found = self._email(number, draws)
             else:
-                found = self._date(kind.make, number, draws)
+                found = self._date(kind.make, number, draws, attempt)
             if found not in self._values.values():
                 return found
         raise ValueError(f"no further {name} can be invented")
@@ -142,7 +142,7 @@ class Identity:
 
     # -- dates
 
-    def _date(self, make: Make, number: int, draws: Draws) -> str:
+    def _date(self, make: Make, number: int, draws: Draws, attempt: int) -> str:
         if make == "date_of_birth":
             # The day after the one on which the patient would be a year older, up to the birthday on the day itself.
             latest = _years_before(self._visit, self._age)
@@ -151,7 +151,9 @@ class Identity:
         if make == "visit_date" and number == 1:
             day = self._visit
         elif make == "follow_up_date":
-            day = _weekday(self._visit + timedelta(days=self._due(draws) if number == 1 else 14 + draws.below(250)))
+            # A plan says one day, which another date of the encounter may be already.
+            due = self._due(draws) + attempt if number == 1 else 14 + draws.below(250)
+            day = _weekday(self._visit + timedelta(days=due))
         else:
             day = _weekday(self._visit - timedelta(days=21 + draws.below(300)))
         return _said(day, self._day_style)

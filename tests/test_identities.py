@@ -136,6 +136,23 @@ def test_a_follow_up_is_when_the_plan_says() -> None:
         assert any(f"{datetime.fromordinal(day):%B} {datetime.fromordinal(day).day}" in said for day in days)
 
 
+def test_a_follow_up_on_a_day_that_another_date_has_is_a_little_later() -> None:
+    """Each of the others is drawn from some 180 days, so among 60 encounters the plan's own day is taken in some."""
+    from synth.surrogates import Identity
+
+    taken = 0
+    for index in range(60):
+        written = with_patient(encounter(index), 50, "female", "follow up in 3 months")
+        alone = Identity(written).value("follow_up_date", 1)
+        identity = Identity(written)
+        others = [identity.value("follow_up_date", number) for number in range(2, 30)]
+        again = identity.value("follow_up_date", 1)
+        assert again not in others
+        assert (again == alone) == (alone not in others)
+        taken += alone in others
+    assert taken
+
+
 @pytest.mark.parametrize(
     ("name", "pattern"),
     [
