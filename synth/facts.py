@@ -179,6 +179,7 @@ class DifferentialFact(FactBase):
     kind: Literal["differential"] = "differential"
     name: str
     icd10cm: str
+    """The category, of three characters, which knows no side."""
     right: bool
     supports: tuple[str, ...] = ()
     """Ids of the facts that belong to it, those that weigh the most first."""

@@ -21,7 +21,7 @@ from synth.checks.faithfulness import FaithfulnessCheck
 from synth.checks.phi import PhiCheck
 from synth.checks.schema import SchemaCheck
 from synth.extras import restricted
-from synth.extras.differential import DIFFERENTIAL, given_away, profiles_of
+from synth.extras.differential import DIFFERENTIAL, given_away, named_beside, profiles_of
 from synth.extras.profiles import content, shows_nothing, unremarkable
 from synth.extras.question import asked, known_patient, ruled_out
 from synth.extras.under_test import block_of, score_of, severities
@@ -183,11 +183,12 @@ def test_the_case_report_gives_nothing_away(index: int) -> None:
 
 
 def test_most_cases_of_radiology_weigh_what_is_seen_on_the_same_study() -> None:
-    profiles = profiles_of(pack_of("diagnosis", "radiology")).all
+    profiles = profiles_of(pack_of("diagnosis", "radiology")).all.values()
     near = 0
     for index in range(40):
         facts = [f for f in scenario("diagnosis", "radiology", index).facts if isinstance(f, DifferentialFact)]
-        seen = {f.name: {study for _, p in profiles[f.name].presentations for study in p.studies} for f in facts}
+        known = {f.name: next(p for p in profiles if named_beside(p.name, f.name) == f.name) for f in facts}
+        seen = {name: {study for _, p in one.presentations for study in p.studies} for name, one in known.items()}
         truth = next(f.name for f in facts if f.right)
         near += any(seen[truth] & studies for name, studies in seen.items() if name != truth)
     assert near >= 24
@@ -260,7 +261,7 @@ def questions(specialty: str, count: int = 60) -> list[tuple[Scenario, QuestionF
 def test_the_right_options_of_a_question_are_true_and_the_others_are_not(specialty: str) -> None:
     pack = pack_of("mcq", specialty)
     seen = set()
-    for one, question in questions(specialty):
+    for one, question in questions(specialty, 120):
         seen.add(question.topic)
         assert 3 <= len(question.options) <= 5
         assert [option.letter for option in question.options] == list("ABCDE"[: len(question.options)])

@@ -38,12 +38,13 @@ class Differential:
     def facts(self, pack: Pack, scenario: Scenario, draws: Draws) -> Sequence[Fact]:
         """Return the true diagnosis among others, in a random order."""
         chosen = draws.shuffled(candidates(pack, scenario, draws))
+        truth = diagnosis_of(scenario).name
         return [
             DifferentialFact(
                 id=f"differential-{i}",
-                name=profile.name,
-                icd10cm=profile.icd10cm,
-                right=profile.name == diagnosis_of(scenario).name,
+                name=named_beside(profile.name, truth),
+                icd10cm=profile.category,
+                right=profile.name == truth,
                 supports=evidence.supports,
                 expects=evidence.expects,
             )
@@ -139,6 +140,16 @@ def candidates_beside(pack: Pack, scenario: Scenario) -> list[tuple[Profile, Evi
             if evidence.opposed or not evidence.objective:
                 found.append((profile, evidence))
     return found
+
+
+def named_beside(name: str, truth: str) -> str:
+    """Return what a candidate is called beside the true diagnosis: on the same side, for the side alone would tell them
+    apart."""
+    sides = {"left": "right", "right": "left"}
+    own, others = ({side for side in sides if side in text.split()} for text in (name, truth))
+    if not own or not others or own & others:
+        return name
+    return " ".join(sides.get(word, word) for word in name.split())
 
 
 def _is_one(one: Profile, other: Profile) -> bool:

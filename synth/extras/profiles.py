@@ -61,7 +61,7 @@ class Evidence:
     """What of a case speaks for and against a disease."""
 
     supports: tuple[str, ...]
-    """Ids of facts, those of the most weight first."""
+    """Ids of facts, those of the most weight first; of studies, those that are done for the fewest diseases."""
     expects: tuple[Expected, ...]
     """What is not there, what a fact speaks against first."""
     balance: float
@@ -230,6 +230,9 @@ class Profiles:
             one.presentations.append((condition, presentation))
         shown = Counter(name for one in self.all.values() for name in one.findings)
         self._common = {name for name, count in shown.items() if count > max(1.0, _RARE * len(self.all))}
+        self._studied = Counter(
+            name for one in self.all.values() for name in {name for _, p in one.presentations for name in p.studies}
+        )
         self._typical: dict[str, list[Expected]] = {}
         self._case: _Case | None = None
 
@@ -238,24 +241,28 @@ class Profiles:
         if self._case is None or self._case.facts is not facts:
             self._case = _Case(facts)  # the same for one disease after the other
         case = self._case
-        supports: list[tuple[float, str]] = []
+        supports: list[tuple[float, int, str]] = []
         expects: list[Expected] = []
         for fact in case.telling:
             fits, against = self._weighed(profile, fact, case.patient)
             if fits:
-                supports.append((_WEIGHTS[fact.kind], fact.id))
+                supports.append((_WEIGHTS[fact.kind], self._done_for(fact), fact.id))
             if against is not None:
                 expects.append(against)
         against_it = sum(_WEIGHTS[one.kind] for one in expects)
         expects += self._unreported(profile, case.reported)
-        supports.sort(key=lambda one: -one[0])
+        supports.sort(key=lambda one: (-one[0], one[1]))
         return Evidence(
-            tuple(name for _, name in supports),
+            tuple(name for _, _, name in supports),
             tuple(expects),
-            sum(weight for weight, _ in supports) - against_it,
-            sum(weight for weight, _ in supports),
-            any(weight >= _WEIGHTS["lab"] for weight, _ in supports),
+            sum(weight for weight, _, _ in supports) - against_it,
+            sum(weight for weight, _, _ in supports),
+            any(weight >= _WEIGHTS["lab"] for weight, _, _ in supports),
         )
+
+    def _done_for(self, fact: Fact) -> int:
+        """Return for how many diseases a study is done: the fewer, the more its result tells of one; 0 for the rest."""
+        return self._studied[fact.name] if isinstance(fact, StudyFact) else 0
 
     def _weighed(self, profile: Profile, fact: Fact, patient: PatientFact) -> tuple[bool, Expected | None]:
         """Return whether a fact belongs to a disease, and what the disease would have shown in its place."""

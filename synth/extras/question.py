@@ -9,7 +9,7 @@ from string import Template, ascii_uppercase
 
 from synth.assets import load_yaml
 from synth.draws import Draws
-from synth.extras.differential import DIFFERENTIAL, candidates, diagnosis_of
+from synth.extras.differential import DIFFERENTIAL, candidates, diagnosis_of, named_beside
 from synth.extras.profiles import words_of
 from synth.packs import Pack
 from synth.packs.model import Presentation
@@ -96,7 +96,7 @@ def _diagnosis(pack: Pack, scenario: Scenario, draws: Draws) -> list[Option]:
     return [
         Option(
             letter="",
-            text=profile.name,
+            text=named_beside(profile.name, truth),
             right=profile.name == truth,
             supports=evidence.supports,
             expects=evidence.expects,
@@ -145,11 +145,11 @@ def known_patient(pack: Pack, scenario: Scenario, *, condition: bool) -> Patient
 
 def ruled_out(pack: Pack, drug: str, patient: Patient) -> str | None:
     """Return what of a patient rules a drug out, by an allergy or a contraindication of its label; None where only
-    something else, or nothing, is said against it."""
+    something else, such as a warning, or nothing is said against it."""
     reasons = [*objections(pack, drug, patient)]
     known = pack.drugs[drug]
     for entry in known.contraindications:
-        if f"{drug}: {entry.why}" not in reasons or entry.sex is not None:
+        if f"{drug}: {entry.why}" not in reasons or entry.sex is not None or not entry.forbids:
             continue
         problems = sorted(patient.problems & {*entry.problems} & pack.history.keys())
         drugs = sorted(name for name in patient.drugs if not {name, *pack.drugs[name].classes}.isdisjoint(entry.drugs))

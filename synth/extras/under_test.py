@@ -10,7 +10,7 @@ from typing import Literal
 
 from synth.assets import load_yaml
 from synth.draws import Draws
-from synth.extras.differential import candidates_beside, diagnosis_of, names_disease
+from synth.extras.differential import candidates_beside, diagnosis_of, named_beside, names_disease
 from synth.extras.profiles import content, shows_nothing, unremarkable, words_of
 from synth.extras.question import contraindicated_drugs, known_patient, unrelated_drugs
 from synth.packs import Pack
@@ -191,7 +191,7 @@ def _other(draft: _Draft, *, related: bool) -> Made:
         near = block is not None and block == block_of(profile.icd10cm)
         far = {truth.icd10cm[0], profile.chapter} <= words_of()["organs"] and profile.chapter != truth.icd10cm[0]
         if (near or len(evidence.supports) > 1) if related else (far and not evidence.supports):
-            names.append(profile.name)
+            names.append(named_beside(profile.name, truth.name))
     if not names:
         return None
     draft.diagnosis = draft.draws.pick(names)

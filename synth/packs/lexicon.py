@@ -131,8 +131,14 @@ class Contraindication(Record):
     values: dict[str, Bound] = {}
     """Results and vital signs, any one of them."""
     why: str
-    """What the source says, in a few words."""
+    """What the source says, in a few words; ``contraindicated`` and ``boxed warning`` where it says that."""
     sources: tuple[str, ...] = Field(min_length=1)
+
+    @property
+    def forbids(self) -> bool:
+        """Return whether the source forbids the drug; else it warns, and it is a matter of judgement: no patient of
+        this project is given it, but nobody who gives it is called wrong."""
+        return any(words in self.why for words in ("contraindicated", "boxed warning"))
 
 
 class Drug(Record):
