@@ -11,8 +11,9 @@ from distill.comparison import ComparedRun, Comparison, ItemDifference, ItemText
 from distill.merged import Systems, choose, merge, unlike
 from distill.records import BenchmarkItem, Prediction
 from distill.report import compared_columns, overview_columns, shown
+from distill.results import FLOORS, TEST, Difference
 from distill.scored import Scored, read_items, read_scored, read_texts, same_items
-from distill.scoring import FLOORS, TEST, Difference, differences_of, make_folder, tested, versions
+from distill.scoring import differences_of, make_folder, tested, versions
 from distill.statistics import CONFIDENCE, PERMUTATIONS, RESAMPLES, SEED
 from distill.text_tables import aligned
 from synth.errors import UserError

@@ -13,7 +13,7 @@ from distill.merged import Systems
 from distill.pages import Apart, MostApart, Page, plots_of, write_page
 from distill.records import BenchmarkItem, Prediction
 from distill.report import compared_columns, differences_of, overview_columns, reads_facts, remarks_of, tables_of
-from distill.scoring import SystemResults
+from distill.results import SystemResults
 from synth.errors import UserError
 from synth.records import Record
 

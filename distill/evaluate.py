@@ -25,17 +25,8 @@ from distill.metrics.letters import answer
 from distill.parallel import score_systems
 from distill.records import BenchmarkItem, Prediction, Score
 from distill.report import write_report
-from distill.scoring import (
-    FLOORS,
-    Results,
-    describe,
-    settings,
-    summarise,
-    versions,
-    write,
-    write_items,
-    written_by_simulator,
-)
+from distill.results import FLOORS, Results
+from distill.scoring import describe, settings, summarise, versions, write, write_items, written_by_simulator
 from distill.tasks import asked_as, of_one_task, stamped
 from distill.trained import read_trained
 from synth.catalog import task_paths

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from distill.results import FLOORS, SystemResults
 from distill.scored import Column, Scored
-from distill.scoring import FLOORS, SystemResults
 from synth.catalog import suggest
 from synth.errors import UserError
 

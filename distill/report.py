@@ -25,7 +25,7 @@ from distill.pages import (
     write_page,
 )
 from distill.records import BenchmarkItem, Prediction, Score
-from distill.scoring import FLOORS, Cell, Difference, Results, SystemResults
+from distill.results import FLOORS, Cell, Difference, Results, SystemResults
 from distill.spool import line_of
 from distill.text_tables import aligned
 from distill.workers import Workers

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from distill.benchmarks.base import listing
 from distill.records import BenchmarkItem, Prediction
-from distill.scoring import ITEMS, Results, SystemPrediction, SystemScore
+from distill.results import ITEMS, Results, SystemPrediction, SystemScore
 from synth.assets import sha256
 from synth.errors import UserError, first_fault
 from synth.records import Record

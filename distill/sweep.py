@@ -20,7 +20,8 @@ from distill.inference.writing import Progress
 from distill.lineage import read_lineage
 from distill.recipes import FILE as RECIPE_FILE
 from distill.recipes import as_recipe
-from distill.scoring import Results, make_folder, versions
+from distill.results import Results
+from distill.scoring import make_folder, versions
 from distill.settings import Precision, TrainSettings, adjusted, settings_for
 from distill.student import Method, Student, find_student, pinned, quiet_hub
 from distill.sweep_eval import (

@@ -17,9 +17,9 @@ from distill.inference.local import LocalPredictor
 from distill.inference.writing import Progress, written
 from distill.predict import HEADROOM, load_base, load_student
 from distill.records import Prediction, Score
+from distill.results import Results
 from distill.score_table import ScoreTable
 from distill.scored import read_scored, read_texts
-from distill.scoring import Results
 from distill.student import find_student
 from distill.trained import read_trained
 from synth.errors import UserError

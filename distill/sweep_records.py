@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from distill.scoring import SystemResults
+from distill.results import SystemResults
 from distill.settings import Precision
 from distill.student import Method
 from synth.records import Record

@@ -12,7 +12,7 @@ from distill.measures import Measure
 from distill.pages import Shown
 from distill.plots import Level, Plot, Point, Series, line_plot
 from distill.report import overview_columns, remarks_of, shown
-from distill.scoring import SystemResults
+from distill.results import SystemResults
 from distill.sweep_records import Sweep, SweepRow
 from distill.text_tables import aligned
 from synth.assets import render_template

@@ -13,7 +13,8 @@ from distill.benchmarks.held_out import HeldOut
 from distill.predict import as_prediction
 from distill.records import BenchmarkItem, Prediction, Score
 from distill.report import write_report
-from distill.scoring import Results, score_system, summarise, write, write_items
+from distill.results import Results
+from distill.scoring import score_system, summarise, write, write_items
 from synth.records import JsonObject
 from tests import faithful
 

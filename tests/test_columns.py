@@ -19,7 +19,7 @@ from distill.columns.records import ChoiceColumns
 from distill.columns.score import score_columns
 from distill.columns.selection import common_name, select
 from distill.columns.table import column_lines
-from distill.scoring import Results
+from distill.results import Results
 from synth.errors import UserError
 from tests.tabular import write_answers
 

@@ -84,7 +84,7 @@ def test_the_report_asks_nothing_of_a_network_and_holds_every_item(evaluated: Pa
 
 
 def test_the_overview_has_its_columns_and_prints_as_lines(evaluated: Path) -> None:
-    from distill.scoring import Results
+    from distill.results import Results
 
     results = Results.model_validate_json((evaluated / "eval" / "results.json").read_text())
     columns, rows = overview(results)
@@ -110,7 +110,7 @@ def test_what_is_missing_is_one_line(evaluated: Path, tmp_path: Path) -> None:
 def test_the_report_speaks_of_the_simulator_only_where_it_wrote(evaluated: Path, tmp_path: Path) -> None:
     from distill.benchmarks.held_out import HeldOut
     from distill.report import write_report
-    from distill.scoring import Results
+    from distill.results import Results
 
     results = Results.model_validate_json((evaluated / "eval" / "results.json").read_text())
     for simulated in (True, False):

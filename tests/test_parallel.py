@@ -15,8 +15,9 @@ from distill.benchmarks.held_out import HeldOut
 from distill.metrics.divisions import MISSING
 from distill.parallel import LEAST, PART, open_workers, score_systems
 from distill.records import BenchmarkItem, Prediction, Score
+from distill.results import Results, SystemPrediction, SystemScore
 from distill.score_table import ScoreTable
-from distill.scoring import Results, SystemPrediction, SystemScore, score_system, summarise, write
+from distill.scoring import score_system, summarise, write
 from distill.spool import Spool
 from distill.workers import Workers
 from synth.errors import UserError

@@ -24,7 +24,7 @@ from distill.measures import measure_of, measures
 from distill.pages import visible, write_page
 from distill.records import BenchmarkItem, Prediction
 from distill.report import overview_columns, reads_facts, table_lines
-from distill.scoring import Cell, Results, SystemResults
+from distill.results import Cell, Results, SystemResults
 from synth.assets import render_template
 from synth.checks.faithfulness import examine_target
 from synth.checks.faithfulness.examination import lexicon_of

@@ -16,7 +16,8 @@ from distill import floors
 from distill.benchmarks.aci_bench import AciBench
 from distill.predictions import read_predictions
 from distill.records import BenchmarkItem, Prediction
-from distill.scoring import Results, score_predictions, score_system, summarise
+from distill.results import Results
+from distill.scoring import score_predictions, score_system, summarise
 from synth.errors import UserError
 from tests.bench import aci_bench
 from tests.samples import note

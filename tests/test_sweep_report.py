@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from distill.datasets import Example, first_of
 from distill.plots import Level, Series, line_plot
-from distill.scoring import Cell, SystemResults
+from distill.results import Cell, SystemResults
 from distill.student import Method
 from distill.sweep_records import Shared, Sweep, SweepRow
 from distill.sweep_report import plots, table_lines, text_lines, write_sweep_report

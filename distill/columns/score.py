@@ -14,7 +14,8 @@ from distill.columns.records import ChoiceColumns, JudgeColumns
 from distill.columns.selection import Model, select
 from distill.records import BenchmarkItem, Prediction, Score
 from distill.report import write_report
-from distill.scoring import Results, settings, summarise, versions, write, write_items
+from distill.results import Results
+from distill.scoring import settings, summarise, versions, write, write_items
 from distill.statistics import ALPHA
 from synth.errors import UserError
 

@@ -14,7 +14,7 @@ from distill.columns.records import (
     Share,
 )
 from distill.numbers import Number
-from distill.scoring import Results
+from distill.results import Results
 from distill.text_tables import aligned
 
 _ALL_PAIRS = 15

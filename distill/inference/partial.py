@@ -10,7 +10,7 @@ from typing import BinaryIO, Self
 from pydantic import ValidationError
 
 from distill.records import Prediction
-from distill.scoring import SystemPrediction
+from distill.results import SystemPrediction
 from synth.assets import canonical_json, sha256
 from synth.errors import UserError
 from synth.ledger import drop_torn_line

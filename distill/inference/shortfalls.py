@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 from distill.records import Prediction
-from distill.scoring import SystemResults
+from distill.results import SystemResults
 
 _SAID = {
     "unparseable": "unparseable (no JSON object)",

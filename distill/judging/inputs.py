@@ -12,8 +12,8 @@ from distill.benchmarks.base import duplicates, listing
 from distill.catalog import load_benchmark
 from distill.files import read_record
 from distill.records import BenchmarkItem
+from distill.results import Results
 from distill.scored import read_items
-from distill.scoring import Results
 from synth.catalog import suggest
 from synth.errors import UserError
 

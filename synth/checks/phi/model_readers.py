@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from synth.checks.phi.model_labels import Span, asked, check_labels
-from synth.checks.phi.models import Reader, Source
+from synth.checks.phi.model_source import Reader, Source
 from synth.checks.phi.reading import windows
 
 _SPACY_SCORE = 0.85

@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -19,25 +17,11 @@ from pathlib import Path
 
 from synth.catalog import suggest
 from synth.checks.phi.model_labels import Span, check_labels, identifiers
+from synth.checks.phi.model_source import Reader, Source
 from synth.checks.phi.reading import PLACEHOLDER, Unread
 from synth.errors import UserError
 
-Reader = Callable[[str], Iterable[Span]]
-"""Yields what a model labels in a text of any length; spans may overlap."""
-
 _LIBRARIES = {"spacy": ("spacy",), "hf": ("transformers", "torch"), "gliner": ("gliner", "transformers", "torch")}
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """A model on this machine."""
-
-    written: str
-    """As the user wrote it."""
-    kind: str
-    folder: Path
-    revision: str
-    """The commit in the local cache, or the version that the model states; empty where there is none."""
 
 
 @cache
