@@ -153,9 +153,12 @@ def named_beside(name: str, truth: str) -> str:
 
 
 def _is_one(one: Profile, other: Profile) -> bool:
-    """Return whether two diseases are one, or the name of one is a broader name of the other."""
+    """Return whether two diseases are one, or the name of one is a broader name of the other; so is a neoplasm of
+    unspecified behavior (D49), beside a neoplasm of which it is known, where their names share the organ."""
     first, second = content(one.name), content(other.name)
-    return first <= second or second <= first
+    tumors = all(profile.icd10cm < "D50" and profile.chapter in "CD" for profile in (one, other))
+    open_ = "D49" in (one.category, other.category)
+    return first <= second or second <= first or (tumors and open_ and bool(first & second))
 
 
 def _near(one: Profile, other: Profile) -> float:

@@ -63,7 +63,7 @@ class Evidence:
     supports: tuple[str, ...]
     """Ids of facts, those of the most weight first; of studies, those that are done for the fewest diseases."""
     expects: tuple[Expected, ...]
-    """What is not there, what a fact speaks against first."""
+    """What is not there: results that lie elsewhere, then the one that it is known by, what is denied, the rest."""
     balance: float
     """Weight of what speaks for it, less the weight of what a fact speaks against."""
     support: float
@@ -202,6 +202,13 @@ def level(drawn: Distribution, low: float | None, high: float | None) -> Interpr
     return "normal" if inside else None
 
 
+def _decisive(missed: Expected) -> int:
+    """Return where what is missed of a disease stands among the rest."""
+    if missed.fact is not None:
+        return 2 if missed.kind == "symptom" else 0
+    return 1 if missed.kind == "lab" else 3
+
+
 class _Case:
     """The facts of a case that may speak for or against a disease."""
 
@@ -251,6 +258,7 @@ class Profiles:
                 expects.append(against)
         against_it = sum(_WEIGHTS[one.kind] for one in expects)
         expects += self._unreported(profile, case.reported)
+        expects.sort(key=_decisive)
         supports.sort(key=lambda one: (-one[0], one[1]))
         return Evidence(
             tuple(name for _, _, name in supports),
