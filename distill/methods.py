@@ -89,6 +89,7 @@ def load_quantised(student: Student, wanted: Quantisation, device: str, precisio
     if student.quantisation is not None:
         raise UserError(f"{student.name} comes in {student.quantisation} and is not quantised again; use --method lora")
     import torch
+    from bitsandbytes.nn import Linear4bit
     from transformers.utils.quantization_config import BitsAndBytesConfig
 
     compute: torch.dtype = torch.bfloat16 if precision == "bf16" else torch.float32
@@ -102,7 +103,13 @@ def load_quantised(student: Student, wanted: Quantisation, device: str, precisio
         if wanted == "nf4"
         else BitsAndBytesConfig(load_in_8bit=True)
     )
-    return load_model(student, device=device, precision="bf16" if precision == "bf16" else "fp32", quantise=config)
+    model = load_model(student, device=device, precision="bf16" if precision == "bf16" else "fp32", quantise=config)
+    for module in model.modules():
+        # On a CPU with AVX-512 BF16 bitsandbytes packs NF4 weights anew at the first pass without gradients: that fails
+        # where a row is no whole number of blocks, and the weights that training goes on with would be others.
+        if isinstance(module, Linear4bit):
+            module.support_avx512bf16_for_cpu = False
+    return model
 
 
 def adapter_config(student: Student, method: Method) -> LoraConfig | None:

@@ -118,6 +118,22 @@ def test_a_base_that_is_quantised_already_is_one_line(place: Path) -> None:
         load_quantised(student, "nf4", "cpu", "fp32")
 
 
+@NEEDS_BITSANDBYTES
+def test_a_pass_without_gradients_leaves_a_base_in_nf4_as_it_was() -> None:
+    """The tiny student's rows are no whole number of blocks of 64, which bitsandbytes cannot pack anew on a CPU with
+    AVX-512 BF16."""
+    import torch
+
+    from distill.methods import load_quantised
+
+    model = load_quantised(find_student("tiny"), "nf4", "cpu", "fp32").eval()
+    before = {name: weights.clone() for name, weights in model.named_parameters()}
+    with torch.no_grad():
+        logits = model(input_ids=torch.tensor([[5, 6, 7]])).logits
+    assert logits.isfinite().all()
+    assert all(torch.equal(weights, before[name]) for name, weights in model.named_parameters())
+
+
 @pytest.mark.parametrize(
     ("flags", "real"), [("fpu avx2", False), ("avx512_bf16", True), ("amx_bf16 amx_tile", True), ("", False)]
 )
