@@ -89,7 +89,7 @@ def load_quantised(student: Student, wanted: Quantisation, device: str, precisio
     if student.quantisation is not None:
         raise UserError(f"{student.name} comes in {student.quantisation} and is not quantised again; use --method lora")
     import torch
-    from bitsandbytes.nn import Linear4bit
+    from bitsandbytes.nn.modules import Linear4bit
     from transformers.utils.quantization_config import BitsAndBytesConfig
 
     compute: torch.dtype = torch.bfloat16 if precision == "bf16" else torch.float32
