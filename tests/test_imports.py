@@ -46,6 +46,7 @@ FROM_SYNTH = {
         "assets",
         "catalog",
         "errors",
+        "interrupts",
         "checks",
         "console",
         "processes",

@@ -24,6 +24,7 @@ from distill.judging.rubric import Rubric, load_rubric
 from distill.lanes import in_lanes
 from distill.statistics import CONFIDENCE, PERMUTATIONS, RESAMPLES, SEED
 from synth.errors import UserError
+from synth.interrupts import heed
 from synth.runs import write_atomically
 
 Progress = Callable[[int, int], None]
@@ -75,6 +76,7 @@ def judge_run(
                 "use --rubric decision or decision-treatment"
             )
         human = {only.name: dict(inputs.human)}
+    heed()
     return asyncio.run(_judged(request, asking, rubric, inputs, human, notify, progress))
 
 

@@ -16,6 +16,7 @@ from synth.checks.judgement import NAME as JUDGE
 from synth.checks.workers import open_checks, run_checks, shingles
 from synth.config import RunConfig
 from synth.held_out import index_of_held_out
+from synth.interrupts import heed
 from synth.judgements import Judgement
 from synth.ledger import Decided, decided
 from synth.pipeline.deciding import decide, judged_by, unchecked
@@ -68,6 +69,7 @@ def preview(config: RunConfig, execution: Execution, count: int) -> list[Preview
         return await judged_by(passed, judge, config.judge)
 
     compared = opened_duplicates(config, ())
+    heed()
     return [_previewed(one, said, checks, task, compared) for one, said in asyncio.run(written())]
 
 
