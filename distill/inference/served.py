@@ -20,7 +20,6 @@ from distill.records import BenchmarkItem, Finish, Prediction
 from synth.assets import load_schema
 from synth.catalog import load_task
 from synth.errors import UserError
-from synth.interrupts import heed
 from synth.records import JsonObject
 from synth.serving.cache import folder_revision
 from synth.serving.chat import ChatClient, Patience
@@ -106,7 +105,6 @@ class ServedPredictor:
                     runner.close()
 
     def _run(self, work: Coroutine[object, object, T]) -> T:
-        heed()
         self._runner = self._runner or asyncio.Runner()
         return self._runner.run(work)
 
