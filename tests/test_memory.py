@@ -12,6 +12,7 @@ CODE = """
 import resource, sys
 from pathlib import Path
 from synth import pipeline
+from synth.pipeline import running
 from synth.config import RunConfig, TeacherConfig
 from tests.test_pipeline import UnevenTeacher
 
@@ -26,7 +27,7 @@ class Forgetful(list):
         pass
 
 teacher.calls = Forgetful()
-pipeline.open_teacher = opened
+running.open_teacher = opened
 config = RunConfig(specialty="endocrinology", n=candidates, teacher=TeacherConfig(name="simulator"), checks=("schema",))
 try:
     pipeline.generate(config, pipeline.Execution(out=Path(sys.argv[1]), max_candidates=candidates))
