@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Coroutine
 from types import FrameType
+from typing import TypeVar
+
+T = TypeVar("T")
 
 _asked = threading.Event()
 
@@ -23,16 +27,21 @@ def unheeded() -> bool:
     return _asked.is_set()
 
 
-def heed() -> None:
-    """Raise KeyboardInterrupt where a signal came that nobody has heeded; what is loaded by now need not be watched.
+def run(work: Coroutine[object, object, T]) -> T:
+    """Return what a coroutine returns, in an event loop of its own; KeyboardInterrupt where a signal came before, and
+    nobody heeded it.
 
     From here on Ctrl-C is Python's own: beside no other handler does ``asyncio.run`` cancel its task instead of letting
     the exception come out of any line.
     """
+    import asyncio  # here, since every command loads this module before anything else
+
     if signal.getsignal(signal.SIGINT) is _interrupt:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     if _asked.is_set():
+        work.close()
         raise KeyboardInterrupt
+    return asyncio.run(work)
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.running import command, environment
+from tests.running import synth
 
 WHILE_LOADING = """
 import os, signal, sys
@@ -30,13 +29,7 @@ def test_ctrl_c_that_a_library_drops_or_renames_ends_the_command(tmp_path: Path,
     site.mkdir()
     (site / "sitecustomize.py").write_text(WHILE_LOADING.format(then=then))
     words = ["generate", "--specialty", "endocrinology", "-n", "3", "--teacher", "simulator"]
-    done = subprocess.run(
-        command(*words, "--out", str(tmp_path / "run")),
-        capture_output=True,
-        text=True,
-        env=environment(PYTHONPATH=str(site)),
-        timeout=60,
-    )
+    done = synth(*words, "--out", str(tmp_path / "run"), PYTHONPATH=str(site))
     assert done.returncode == 130
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "run" / "dataset").exists()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,8 +22,8 @@ from distill.judging.records import Compared, Graded, JudgeIdentity, JudgeResult
 from distill.judging.rubric import Rubric, load_rubric
 from distill.lanes import in_lanes
 from distill.statistics import CONFIDENCE, PERMUTATIONS, RESAMPLES, SEED
+from synth import interrupts
 from synth.errors import UserError
-from synth.interrupts import heed
 from synth.runs import write_atomically
 
 Progress = Callable[[int, int], None]
@@ -76,8 +75,7 @@ def judge_run(
                 "use --rubric decision or decision-treatment"
             )
         human = {only.name: dict(inputs.human)}
-    heed()
-    return asyncio.run(_judged(request, asking, rubric, inputs, human, notify, progress))
+    return interrupts.run(_judged(request, asking, rubric, inputs, human, notify, progress))
 
 
 async def _judged(

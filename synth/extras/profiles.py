@@ -238,7 +238,7 @@ class Profiles:
         shown = Counter(name for one in self.all.values() for name in one.findings)
         self._common = {name for name, count in shown.items() if count > max(1.0, _RARE * len(self.all))}
         self._studied = Counter(
-            name for one in self.all.values() for name in {name for _, p in one.presentations for name in p.studies}
+            study for one in self.all.values() for study in {name for _, p in one.presentations for name in p.studies}
         )
         self._typical: dict[str, list[Expected]] = {}
         self._case: _Case | None = None

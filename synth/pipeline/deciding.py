@@ -58,10 +58,12 @@ def verdict_of(
 
 
 async def judged_by(encounter: Encounter, judge: Judge, settings: JudgeConfig) -> Encounter | Rejection:
+    """Return an encounter with its judgement and what that cost, or its rejection by it."""
     judgement, cost = await judge.judge(encounter)
     charged = encounter.model_copy(update={"usage": encounter.usage.plus(cost)})
     return settled(charged, judgement, settings)
 
 
 async def unchecked(encounter: Encounter) -> Encounter:
+    """Return an encounter as it is: the verdict where the checks are to come later, one by one."""
     return encounter

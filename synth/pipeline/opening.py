@@ -32,6 +32,7 @@ def asked_for(config: RunConfig, notify: Callable[[str], None]) -> tuple[Pack, T
 def teacher_request(
     config: RunConfig, execution: Execution, pack: Pack, task: Task, log: Path, constrained: bool | None = None
 ) -> TeacherRequest:
+    """Return what a teacher is opened with; it writes to ``log`` where it starts a server."""
     return TeacherRequest(
         task=task,
         pack=pack,

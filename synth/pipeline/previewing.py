@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from synth import interrupts
 from synth.assets import render_prompt
 from synth.catalog import Task
 from synth.checks.base import Check
@@ -16,7 +17,6 @@ from synth.checks.judgement import NAME as JUDGE
 from synth.checks.workers import open_checks, run_checks, shingles
 from synth.config import RunConfig
 from synth.held_out import index_of_held_out
-from synth.interrupts import heed
 from synth.judgements import Judgement
 from synth.ledger import Decided, decided
 from synth.pipeline.deciding import decide, judged_by, unchecked
@@ -69,8 +69,7 @@ def preview(config: RunConfig, execution: Execution, count: int) -> list[Preview
         return await judged_by(passed, judge, config.judge)
 
     compared = opened_duplicates(config, ())
-    heed()
-    return [_previewed(one, said, checks, task, compared) for one, said in asyncio.run(written())]
+    return [_previewed(one, said, checks, task, compared) for one, said in interrupts.run(written())]
 
 
 def _previewed(

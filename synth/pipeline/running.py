@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import gc
 from contextlib import AsyncExitStack, aclosing
 
+from synth import interrupts
 from synth.catalog import Task
 from synth.checks.workers import CheckWorkers
 from synth.clock import RunClock
 from synth.config import RunConfig, dump_config
 from synth.errors import UserError
 from synth.held_out import index_of_held_out
-from synth.interrupts import heed
 from synth.ledger import Decided, Position, decided, taker
 from synth.manifests import manifest_of
 from synth.packs import Pack
@@ -54,8 +53,7 @@ def generate(config: RunConfig, execution: Execution) -> Position:
             execution.notify(execution.announcement)
             with checks:
                 recall = recall_of(config, execution, checks)
-                heed()
-                asyncio.run(_commit_candidates(config, execution, run, pack, task, checks, population))
+                interrupts.run(_commit_candidates(config, execution, run, pack, task, checks, population))
                 finish(run, config, manifest, task, pack, population, checks, recall)
         return run.position
     finally:
