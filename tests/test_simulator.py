@@ -240,6 +240,41 @@ def test_note_says_what_the_scenario_holds() -> None:
                     assert getattr(fact, "name", "") in note
 
 
+def test_note_is_in_the_order_of_the_visit() -> None:
+    """By the places where the pack's phrases stand; only lists whose phrases are said once each show an order."""
+    pack = load_pack("endocrinology")
+    shown = shuffled = 0
+    for encounter in encounters(200):
+        text = spoken(encounter)
+
+        def place(phrases: Sequence[str], text: str = text) -> int | None:
+            found = [text.find(phrase.lower()) for phrase in phrases if text.count(phrase.lower()) == 1]
+            return found[0] if len(found) == 1 else None
+
+        exam, subjective = encounter.target["objective_exam"], encounter.target["subjective"]
+        assert isinstance(exam, dict)
+        assert isinstance(subjective, dict)
+        lists = [
+            ([name for name in listed if isinstance(name, str)], phrases)
+            for listed, phrases in (
+                (exam["findings"], {name: finding.says for name, finding in pack.findings.items()}),
+                (subjective["medical_history"], {name: entry.says for name, entry in pack.history.items()}),
+                (subjective["social_history"], {name: entry.says for name, entry in pack.history.items()}),
+            )
+            if isinstance(listed, list)
+        ]
+        order = [fact.name for fact in encounter.scenario.facts if isinstance(fact, FindingFact | HistoryFact)]
+        for names, phrases in lists:
+            places = [at for name in names if (at := place(phrases[name])) is not None]
+            if len(places) < max(2, len(names)):
+                continue
+            assert places == sorted(places), encounter.id
+            shown += 1
+            shuffled += names != [name for name in order if name in names]
+    assert shown > 100
+    assert shuffled > 50
+
+
 def test_turns_are_clean() -> None:
     for encounter in encounters(300):
         turns = encounter.turns

@@ -20,6 +20,7 @@ from synth.numerals import number_words
 from synth.packs import Measure, load_pack, pack_path
 from synth.records import Encounter
 from synth.scenarios import sample_scenario
+from synth.teachers.chart import Chart, read_chart
 from synth.teachers.grammar import load_grammar
 from synth.teachers.simulator import Simulator
 
@@ -69,6 +70,11 @@ class Corpus:
         """Return an encounter of the base's own scenario stream."""
         return self._simulator.encounter(sample_scenario(self._pack, SEED, index))
 
+    def visit(self, index: int) -> tuple[str, Chart]:
+        """Return the transcript of such an encounter, and its facts in the order in which they are told."""
+        transcript, told = self._simulator.visit(sample_scenario(self._pack, SEED, index))
+        return transcript.text, read_chart(told)
+
     def exercise(self, index: int) -> Exercise:
         """Return an exercise: half of them on a transcript, the others on the glossary and on plain JSON."""
         draws = Draws("tiny", SEED, index)
@@ -78,7 +84,7 @@ class Corpus:
 
     def _on_transcript(self, draws: Draws, index: int) -> Exercise:
         """Return questions about a transcript, a part of it as a rule, that are answered in its own words."""
-        turns = self.encounter(index).source.text.split("\n")
+        turns = self.visit(index)[0].split("\n")
         if draws.chance(0.6):
             first = draws.below(max(1, len(turns) - 6))
             turns = turns[first : first + 4 + draws.below(8)]
@@ -107,7 +113,7 @@ class Corpus:
             answer = [value for kind, (_, value) in zip(kinds, entries, strict=True) if kind == only]
             prompt = f"Write only the {only} as a list."
         if draws.chance(0.5):
-            filler = [line for line in self.encounter(index).source.text.split("\n") if len(line.split()) < 6]
+            filler = [line for line in self.visit(index)[0].split("\n") if len(line.split()) < 6]
             for _ in range(1 + draws.below(10) if filler else 0):
                 lines.insert(draws.below(len(lines) + 1), draws.pick(filler))
         return Exercise(f"{prompt}\n\n" + "\n".join(lines), canonical_json(answer))

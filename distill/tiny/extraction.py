@@ -14,7 +14,7 @@ from pydantic import JsonValue
 from distill.tiny.corpus import KEYS, SEED, Corpus, Exercise
 from synth.assets import canonical_json
 from synth.draws import Draws
-from synth.teachers.chart import Chart, read_chart
+from synth.teachers.chart import Chart
 
 Rows = list[tuple[JsonValue, ...]]
 
@@ -52,8 +52,7 @@ ROWS: dict[str, Callable[[Chart], Rows]] = {
 def extraction(corpus: Corpus, index: int) -> Exercise:
     """Return the exercise at an index: some of the parts of an encounter, under random keys and in random order."""
     draws = Draws("tiny extraction", SEED, index)
-    encounter = corpus.encounter(index)
-    chart = read_chart(encounter.scenario)
+    text, chart = corpus.visit(index)
     parts = draws.shuffled((*LISTS, *ROWS))[: 5 + draws.below(12)]
     keys = draws.shuffled(KEYS)
     asked: list[str] = []
@@ -69,4 +68,4 @@ def extraction(corpus: Corpus, index: int) -> Exercise:
         named = columns[: len(rows[0])] if rows else columns[:2]
         asked.append(f"{key}: {part} ({', '.join(named)})")
         answer[key] = [dict(zip(named, row, strict=True)) for row in rows]
-    return Exercise(f"Write as JSON {'; '.join(asked)}.\n\n{encounter.source.text}", canonical_json(answer))
+    return Exercise(f"Write as JSON {'; '.join(asked)}.\n\n{text}", canonical_json(answer))

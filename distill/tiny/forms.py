@@ -21,7 +21,7 @@ from distill.tiny.corpus import KEYS, SEED, Corpus, Exercise
 from distill.tiny.extraction import LISTS, ROWS, Rows
 from synth.assets import canonical_json
 from synth.draws import Draws
-from synth.teachers.chart import Chart, read_chart
+from synth.teachers.chart import Chart
 
 HOUSE_FORMS = 8
 SPELT_OUT = 0.2
@@ -85,9 +85,9 @@ def form(corpus: Corpus, index: int, spelt_out: float = SPELT_OUT) -> Exercise:
         number = draws.below(HOUSE_FORMS)
         members = house_form(number)
         asked = f"Write form {KEYS[number]} of this encounter."
-    encounter = corpus.encounter(index)
-    answer = _filled(members, read_chart(encounter.scenario), draws)
-    return Exercise(f"{asked}\n\n{encounter.source.text}", canonical_json(answer))
+    text, chart = corpus.visit(index)
+    answer = _filled(members, chart, draws)
+    return Exercise(f"{asked}\n\n{text}", canonical_json(answer))
 
 
 @cache

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 from synth.packs import Pack
 from synth.packs.lexicon import Symptom
-from synth.records import ADULT, HistoryFact, LanguageLevel, Manner, Scenario, SymptomFact, Turn
+from synth.records import ADULT, LanguageLevel, Manner, Scenario, SymptomFact, Turn
+from synth.teachers.answers import Answers
 from synth.teachers.asking import askable, mine
 from synth.teachers.chart import Chart
 from synth.teachers.delicate import Notes, ask_gravely
 from synth.teachers.extent import EXTENTS, SLIPS
 from synth.teachers.grammar import Expansion, Grammar
+from synth.teachers.history import History, Topic
 from synth.teachers.medicines import Medicines
 from synth.teachers.note import patient_slots
 from synth.teachers.opening import Opening
@@ -24,13 +26,6 @@ from synth.teachers.speech import Speech
 from synth.teachers.talk import Talk
 from synth.teachers.visit import Assessment, Examination
 
-Topic = Callable[[], None]
-_ANSWERS = ("no", "yes", "yeah", "nope", "not", "never", "just", "nothing")
-"""First words of a phrase that is an answer already, and takes no ``yes`` or ``and`` before it."""
-_DENIALS = ("no ", "never ")
-"""How entries of the history begin that say what is not."""
-_OPEN = ("ask_work", "ask_diet", "ask_home", "ask_social")
-"""Questions that nobody answers with a no."""
 _CALM = ("continue", "order", "advise", "follow-up")
 """Plan actions that leave a follow-up as it was: no news to be worried by."""
 
@@ -48,7 +43,6 @@ class Dialogue:
         self._pack = pack
         self._chart = chart
         self._visit = scenario.visit
-        self._habits = grammar.spoken.habits
         self._draws = state.draws
         people = people_slots(chart.patient.sex, state.draws, chart.patient.age < ADULT)
         manner = scenario.manner if scenario.manner is not None else Manner()
@@ -78,6 +72,8 @@ class Dialogue:
         )
         notes = pack.conditions[scenario.condition].recall == "notes"
         self._notes = Notes(self._script, grammar.spoken.kin) if notes else None
+        self._answers = Answers(self._script, self._level)
+        self._history = History(pack, chart, self._script, self._answers, self._notes, grammar.spoken)
         self._medicines = Medicines(
             chart, scenario.visit, self._script, self._speech, self._talk, self._notes, self._slips
         )
@@ -95,12 +91,9 @@ class Dialogue:
             self._slips,
         )
         self._to_ask = [symptom for symptom in chart.symptoms if symptom.name != chart.complaint.name]
-        self._apart = grammar.spoken.apart
         self._volunteered: SymptomFact | None = None
         self._complained = False
         """Whether the last answer told of a symptom."""
-        self._told: set[str] = set()
-        """What has been said, so that nobody says it in the same words twice."""
 
     def turns(self) -> tuple[Turn, ...]:
         """Return the whole dialogue."""
@@ -113,6 +106,13 @@ class Dialogue:
             self._script.breathe(0.25)
         last()
         return self._script.turns()
+
+    def as_told(self, scenario: Scenario) -> Scenario:
+        """Return a scenario with its facts in the order in which ``turns`` came to them: the order of a note, which is
+        written as the visit goes. What no topic noted, such as the vital signs, keeps its order after the others."""
+        places = {fact: place for place, fact in enumerate(self._script.mentioned)}
+        facts = sorted(scenario.facts, key=lambda fact: places.get(fact.id, len(places)))
+        return scenario.model_copy(update={"facts": tuple(facts)})
 
     def _order(self) -> tuple[list[Topic], list[Topic]]:
         """Return the opening and what follows, in one of the orders in which visits run."""
@@ -131,7 +131,7 @@ class Dialogue:
         asked_late = alone and draws.chance(0.5) and not self._chart.examined(groups[-1][0])
         during_exam = [groups.pop()] if asked_late else []
         questions: list[Topic] = [partial(self._ask, group) for group in groups]
-        history = self._history_topics()
+        history = self._history.topics()
         follow_up = self._visit == "follow-up"
         early: list[Topic] = []
         if follow_up and draws.chance(0.5):
@@ -187,18 +187,20 @@ class Dialogue:
 
     def _complain(self) -> None:
         script, complaint = self._script, self._chart.complaint
+        script.mention(*(symptom for symptom in self._chart.symptoms if symptom.name == complaint.name))
         self._desk.arrive("the day after" in complaint.name)
         script.doctor("open_new" if self._visit == "new" else "open_back")
         if complaint.name in self._pack.symptoms:
             self._complain_of_symptom(self._pack.symptoms[complaint.name])
         else:
             occasion = self._pack.occasions.get(complaint.name)
-            script.patient("occasion", say=self._fresh(occasion.says if occasion else (complaint.name,)))
+            script.patient("occasion", say=self._answers.fresh(occasion.says if occasion else (complaint.name,)))
             if complaint.duration is not None:
                 script.doctor("occasion_when")
                 script.patient("duration_ago", dur=self._speech.duration(complaint.duration))
         if self._volunteered is not None:
-            script.patient("volunteer", say=self._fresh(self._pack.symptoms[self._volunteered.name].says))
+            script.mention(self._volunteered)
+            script.patient("volunteer", say=self._answers.fresh(self._pack.symptoms[self._volunteered.name].says))
         if self._notes is not None:
             self._notes.bring()
         sent = self._desk.sent_by()
@@ -210,7 +212,7 @@ class Dialogue:
     def _complain_of_symptom(self, symptom: Symptom) -> None:
         script, draws, duration = self._script, self._draws, self._chart.complaint.duration
         says = symptom.says
-        say = self._fresh(says)
+        say = self._answers.fresh(says)
         words = say.split()
         if len(words) > 3 and draws.chance(0.3 * self._slips):
             script.patient("complaint_cut", say=" ".join(words[: 1 + draws.below(len(words) - 2)]))
@@ -234,7 +236,7 @@ class Dialogue:
             script.doctor("duration_when" if when else "duration_ask")
             self._tell_duration(duration, "duration_since" if when else "duration_answer")
             more = 0.1
-        if script.optional(more) and (another := self._fresh(says)) != say:
+        if script.optional(more) and (another := self._answers.fresh(says)) != say:
             script.acknowledge(0.4, "ack_trouble")
             script.doctor("more_ask")
             script.patient("more_answer", say=another)
@@ -268,6 +270,7 @@ class Dialogue:
         """Ask after one to three symptoms at once, and answer for each."""
         script, draws = self._script, self._draws
         script.acknowledge(0.3)
+        script.mention(*group)
         if self._grave(group[0]):
             ask_gravely(script, self._pack.symptoms[group[0].name], group[0].present)
             return
@@ -277,13 +280,13 @@ class Dialogue:
         script.doctor((one, "ask_two", "ask_three")[len(group) - 1], **asked)
         told = [in_register(symptom.denies, self._level) for symptom in symptoms]
         denies = [draws.pick(d) if d and not f.present else "" for f, d in zip(group, told, strict=True)]
-        says = [self._fresh(s.says) if f.present else "" for f, s in zip(group, symptoms, strict=True)]
+        says = [self._answers.fresh(s.says) if f.present else "" for f, s in zip(group, symptoms, strict=True)]
         present = [fact.present for fact in group]
         if present == [True]:
-            self._answer("yes_says", "yes_bare", says[0])
+            self._answers.give("yes_says", "yes_bare", says[0])
         elif present == [False]:
             if denies[0] and draws.chance(0.55):
-                self._answer("no_denies", "no_bare", denies[0])
+                self._answers.give("no_denies", "no_bare", denies[0])
             else:
                 script.patient("no_one", **echo)
         elif present == [True, True]:
@@ -317,82 +320,3 @@ class Dialogue:
         elif chat and not self._complained:
             self._talk.small(0.8)
         self._script.acknowledge(0.4, "to_history")
-
-    def _history_topics(self) -> list[Topic]:
-        chart, draws = self._chart, self._draws
-        by: dict[str, list[HistoryFact]] = {}
-        for fact in chart.history:
-            by.setdefault(fact.category, []).append(fact)
-        topics: list[Topic] = []
-        for question, marks in self._apart.items():
-            apart = [f for f in by.get("medical", []) if any(mark in f.name for mark in marks)]
-            if apart:
-                topics.append(partial(self._tell, question, apart))
-                by["medical"] = [fact for fact in by["medical"] if fact not in apart]
-        if by.get("medical") or draws.chance(0.3):
-            topics.append(partial(self._medical, by.get("medical", [])))
-        topics.extend(
-            partial(self._tell, f"ask_{category}", by[category])
-            for category in ("surgical", "allergy", "family")
-            if category in by
-        )
-        if "social" in by:
-            topics.append(partial(self._social, by["social"]))
-        return topics if draws.chance(0.3) else draws.shuffled(topics)
-
-    def _medical(self, facts: Sequence[HistoryFact]) -> None:
-        if facts:
-            self._tell("ask_medical", facts)
-        else:
-            self._script.acknowledge(0.35)
-            self._script.doctor("ask_medical")
-            self._script.patient("nothing_medical")
-
-    def _tell(self, question: str, facts: Sequence[HistoryFact]) -> None:
-        """Ask once, and let the patient name one thing after another."""
-        script = self._script
-        script.acknowledge(0.35)
-        script.doctor(question)
-        if self._notes is not None and question in ("ask_medical", "ask_surgical") and self._draws.chance(0.6):
-            self._notes.read()
-        for i, fact in enumerate(facts):
-            say = self._fresh(self._pack.history[fact.name].says)
-            if i == 0:
-                # A "no" answers the whole question, so it stands only where nothing is told.
-                denied = question not in _OPEN and all(fact.name.startswith(_DENIALS) for fact in facts)
-                rules = ("answer_no", "answer_no_bare") if denied else ("answer", "answer_bare")
-                self._answer(*rules, say, last=len(facts) == 1)
-            else:
-                if question != "ask_smoke_drink" and self._draws.chance(0.3):
-                    script.doctor("more_history")
-                    self._answer("answer", "answer_bare", say, last=i == len(facts) - 1)
-                    continue
-                denied = fact.name.startswith(_DENIALS)
-                rule = "answer_neither" if denied else "answer_more"
-                self._answer(rule, "answer_bare", say, last=i == len(facts) - 1)
-
-    def _social(self, facts: Sequence[HistoryFact]) -> None:
-        by: dict[str, list[HistoryFact]] = {}
-        for fact in self._draws.shuffled(facts):
-            habit = next((name for name, marks in self._habits.items() if any(m in fact.name for m in marks)), "social")
-            by.setdefault(habit, []).append(fact)
-        if "tobacco" in by and "alcohol" in by and self._draws.chance(0.6):
-            self._tell("ask_smoke_drink", [*by.pop("tobacco"), *by.pop("alcohol")])
-        for habit, told in by.items():
-            self._tell(f"ask_{habit}", told)
-
-    # -- pieces
-
-    def _answer(self, rule: str, bare: str, say: str, last: bool = True) -> None:
-        """Let the patient answer, without a second ``yes`` or ``no`` where the pack's words hold one."""
-        word = say.split(maxsplit=1)[0].rstrip(",.").lower()
-        self._script.patient(bare if word in _ANSWERS else rule, say=say)
-        if last:
-            self._script.aside(len(say))
-
-    def _fresh(self, says: Sequence[str]) -> str:
-        """Return one of the phrases, one that was not used yet where there is one."""
-        says = in_register(says, self._level)
-        phrase = self._draws.pick([say for say in says if say not in self._told] or says)
-        self._told.add(phrase)
-        return phrase

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from synth.catalog import Task
 from synth.clock import Traffic
 from synth.draws import Draws
@@ -39,30 +37,42 @@ class Simulator:
 
     def encounter(self, scenario: Scenario) -> Encounter:
         """Return the encounter of a scenario; pure."""
-        chart = read_chart(scenario)
-        state = Expansion(Draws("simulator", scenario.id))
-        pack = self._packs[chart.patient.sex]
         if self._task.source_kind == "documents":
-            return self._made(scenario, self._templates.source(scenario, simulated=self._task.source_by == "teacher"))
-        turns = Dialogue(pack, self._grammar, chart, scenario, state).turns()
-        length = scenario.manner.length if scenario.manner is not None else "usual"
-        symptom = pack.symptoms.get(chart.complaint.name)
-        occasion = symptom is None or (symptom.once and chart.complaint.duration is not None)
+            source = self._templates.source(scenario, simulated=self._task.source_by == "teacher")
+            return self._made(scenario, source, self._templates.target(scenario))
+        state = Expansion(Draws("simulator", scenario.id))
+        transcript, told = self._visit(scenario, state)
 
         def note() -> JsonObject:
-            return write_note(chart, occasion, self._grammar, state, length)
+            return self._note(told, state)
 
-        return self._made(scenario, Transcript(turns=turns), note)
+        target = note() if self._task.simulated == "chart" else self._templates.target(told, note)
+        return self._made(scenario, transcript, target)
 
-    def _made(self, scenario: Scenario, source: Source, note: Callable[[], JsonObject] | None = None) -> Encounter:
-        own = note() if self._task.simulated == "chart" and note is not None else None
+    def visit(self, scenario: Scenario) -> tuple[Transcript, Scenario]:
+        """Return the transcript of a scenario, and the scenario with its facts in the order in which they are told."""
+        return self._visit(scenario, Expansion(Draws("simulator", scenario.id)))
+
+    def _visit(self, scenario: Scenario, state: Expansion) -> tuple[Transcript, Scenario]:
+        chart = read_chart(scenario)
+        dialogue = Dialogue(self._packs[chart.patient.sex], self._grammar, chart, scenario, state)
+        return Transcript(turns=dialogue.turns()), dialogue.as_told(scenario)
+
+    def _note(self, told: Scenario, state: Expansion) -> JsonObject:
+        chart = read_chart(told)
+        length = told.manner.length if told.manner is not None else "usual"
+        symptom = self._packs[chart.patient.sex].symptoms.get(chart.complaint.name)
+        occasion = symptom is None or (symptom.once and chart.complaint.duration is not None)
+        return write_note(chart, occasion, self._grammar, state, length)
+
+    def _made(self, scenario: Scenario, source: Source, target: JsonObject) -> Encounter:
         return Encounter(
             id=scenario.id,
             index=scenario.index,
             task=self._task.name,
             scenario=scenario,
             source=source,
-            target=self._templates.target(scenario, note) if own is None else own,
+            target=target,
             teacher=self._identity,
             attempts=1,
             usage=Usage(),
