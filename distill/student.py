@@ -6,6 +6,7 @@ to get it. Weights are read from safetensors only, and no code comes with them.
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 from functools import cache
@@ -204,6 +205,9 @@ def quiet_hub() -> None:
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
     os.environ["HF_HUB_OFFLINE"] = "1"
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    # Where bitsandbytes is installed PEFT imports it for any student, and on some CPUs it tells of a kernel on the hub
+    # that it would rather have; offline it takes its own.
+    logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
     # Threads that spin long at barriers make two of them ten times slower than one as soon as anything else runs, and
     # threads that do not spin at all are slow by themselves; a short spin is quick and safe (docs/PERFORMANCE.md).
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
