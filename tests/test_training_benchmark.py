@@ -10,8 +10,10 @@ import pytest
 
 from benchmarks.generation.measure import Cost
 from benchmarks.training import __main__ as benchmark
+from benchmarks.training import gpu
 from benchmarks.training.contenders import CONTENDERS, OURS, PEERS, Contender, install, variables
-from benchmarks.training.job import Job, Outcome, Pair, read_job, read_pairs, same_tokens, write_pairs
+from benchmarks.training.job import RANK, Job, Outcome, Pair, read_job, read_pairs, same_tokens, write_pairs, write_run
+from distill.student import Shape
 
 FOLDER = Path(benchmark.__file__).parent
 PAIRS = [
@@ -95,6 +97,47 @@ def test_every_peer_has_a_list_of_pinned_packages(name: str) -> None:
     for line in lines:
         assert re.fullmatch(r"[A-Za-z0-9_.-]+==[A-Za-z0-9.!]+", line), line
         assert not re.match(r"(torch==|torchvision|torchaudio|nvidia-)", line), line
+
+
+def test_the_operations_of_a_token_are_those_of_the_formula() -> None:
+    """By hand, for sizes that one can: 2 layers of hidden 8, 2 heads of 4, MLP of 16, a tied head of 10 tokens."""
+    linear = 2 * (4 * 8 * 8 + 3 * 8 * 16)
+    adapter = 2 * RANK * (4 * 16 + 3 * 24)
+    norms = 2 * 2 * 8 + 8
+    shape = Shape(
+        architecture="llama", parameters=linear + norms + 80, adapter_parameters=0, layers=2, hidden=8, intermediate=16,
+        heads=2, kv_heads=2, head_dim=4, vocabulary=10, tied=True,
+    )  # fmt: skip
+    expected = 4 * (linear + norms) + 6 * adapter + 4 * 80 * 0.25 + 6 * 2 * 2 * 4 * 100
+    assert gpu.operations(shape, 100, 0.25) == expected
+
+
+def test_a_row_of_the_gpu_table_is_a_share_of_the_ceiling() -> None:
+    outcome = Outcome(1_000_000, 1.0, 10.0, "student", {}, peak=3 * 10**9)
+    row = gpu.line("llama-3.2-1b", 2048, gpu.WAYS[0], outcome, needed=4e9, ceiling=800e12)
+    assert row == "| llama-3.2-1b | 2,048 | packed | 100,000 | 4.00 | 50.0% | 3.0 GB |"
+
+
+@pytest.mark.slow
+def test_the_gpu_benchmark_trains_on_a_cpu(tmp_path: Path) -> None:
+    """With sizes of its own, in bfloat16, through the process that it starts."""
+    shape = Shape(
+        architecture="llama", parameters=0, adapter_parameters=0, layers=2, hidden=64, intermediate=128, heads=2,
+        kv_heads=2, head_dim=32, vocabulary=2000, tied=True,
+    )  # fmt: skip
+    texts = write_run(tmp_path / "run", 8, 2)
+    base = gpu.write_student(tmp_path / "base", shape, texts)
+    scored, mean = gpu.scored_share(tmp_path / "run", base)
+    assert 0.1 < scored < 0.6
+    assert 500 < mean < 4000
+    for way in gpu.WAYS:
+        job = Job(
+            str(base), str(tmp_path / "run"), str(tmp_path / way.name), batch=way.batch, precision="bf16",
+            packing=way.packing, checkpointing=way.checkpointing, max_length=4096,
+        )  # fmt: skip
+        outcome = gpu.trained(job, tmp_path / f"{way.name}-log")
+        assert outcome.tokens > 8 * 500
+        assert outcome.wall > 0
 
 
 def test_every_contender_has_a_module_and_a_key_of_its_own() -> None:

@@ -6,6 +6,11 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import LlamaConfig
 
 LAYERS, HIDDEN, INTERMEDIATE, HEADS, CONTEXT = 6, 256, 688, 4, 4096
 """6.8M parameters with a vocabulary of 8,192, 13.1M with one of 32,768; the head is the embeddings' transpose."""
@@ -31,8 +36,12 @@ class Job:
     examples_a_step: int = 8
     batch: int = 1
     """Examples a forward pass."""
+    max_length: int = CONTEXT
+    """Tokens of the longest example, and of a packed row."""
     packing: bool = False
     """Several examples a row; of `distill train` alone."""
+    checkpointing: bool = False
+    """Whether activations are computed again instead of kept; of `distill train` alone."""
     defaults: bool = False
     """Whether the peer's own defaults stand, where the best of its settings would take their place."""
     learning_rate: float = 2e-3
@@ -100,6 +109,8 @@ class Outcome:
     student: str
     """Folder with the adapter for the base, or with the whole model, after the last step."""
     versions: dict[str, str]
+    peak: int = 0
+    """Bytes that tensors took on a GPU at most, where one was used and its peak was read."""
 
     def write(self, path: Path) -> None:
         """Write the outcome down."""
@@ -109,28 +120,35 @@ class Outcome:
 def write_base(folder: Path, texts: Sequence[str], vocabulary: int) -> Path:
     """Write the base. The tokenizer learns what merges the texts give; the embeddings have the whole vocabulary, which
     is what a head costs by."""
+    from transformers import LlamaConfig
+
+    config = LlamaConfig(
+        vocab_size=vocabulary,
+        hidden_size=HIDDEN,
+        intermediate_size=INTERMEDIATE,
+        num_hidden_layers=LAYERS,
+        num_attention_heads=HEADS,
+        num_key_value_heads=HEADS,
+        max_position_embeddings=CONTEXT,
+        tie_word_embeddings=True,
+    )
+    return write_llama(folder, texts, config)
+
+
+def write_llama(folder: Path, texts: Sequence[str], config: LlamaConfig, dtype: torch.dtype | None = None) -> Path:
+    """Write a Llama of random weights (float32 unless said otherwise) and a tokenizer for the texts, and return the
+    folder."""
     import torch
-    from transformers import LlamaConfig, LlamaForCausalLM
+    from transformers import LlamaForCausalLM
 
     from distill.tiny.tokenizer import END, PAD, SPECIAL, train_tokenizer
 
-    tokenizer = train_tokenizer(texts, vocabulary=min(vocabulary, 8192), context=CONTEXT)
+    tokenizer = train_tokenizer(texts, vocabulary=min(config.vocab_size, 8192), context=config.max_position_embeddings)
+    config.bos_token_id, config.pad_token_id, config.eos_token_id = None, SPECIAL.index(PAD), SPECIAL.index(END)
     torch.manual_seed(0)
-    model = LlamaForCausalLM(
-        LlamaConfig(
-            vocab_size=vocabulary,
-            hidden_size=HIDDEN,
-            intermediate_size=INTERMEDIATE,
-            num_hidden_layers=LAYERS,
-            num_attention_heads=HEADS,
-            num_key_value_heads=HEADS,
-            max_position_embeddings=CONTEXT,
-            tie_word_embeddings=True,
-            bos_token_id=None,
-            pad_token_id=SPECIAL.index(PAD),
-            eos_token_id=SPECIAL.index(END),
-        )
-    )
+    model = LlamaForCausalLM(config)
+    for weights in model.parameters():
+        weights.data = weights.data.to(dtype or torch.float32)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder, save_jinja_files=False)
     return folder

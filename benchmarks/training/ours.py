@@ -63,14 +63,16 @@ def run(job: Job) -> Outcome:
         batch_size=job.batch,
         accumulation=job.examples_a_step // job.batch,
         packing=job.packing,
-        max_length=4096,
+        checkpointing=job.checkpointing,
+        max_length=job.max_length,
         seed=job.seed,
     )
     result = train(Path(job.run), job.base, Path(job.out), settings, device=job.device, quiet=True)
     metrics = result.metrics
     if clock.cpu == 0:
         raise RuntimeError("the clock never ran: training does not go through the trainer that was put in place")
-    return Outcome(metrics.tokens, clock.cpu, clock.wall, str(result.adapter), dict(metrics.versions))
+    peak = torch.cuda.max_memory_allocated() if job.device.startswith("cuda") else 0
+    return Outcome(metrics.tokens, clock.cpu, clock.wall, str(result.adapter), dict(metrics.versions), peak)
 
 
 if __name__ == "__main__":
