@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -15,6 +16,9 @@ from distill.train import CHECKPOINTS, CURVE, train
 from distill.trained import find_start
 from tests.students import write_base, write_run
 from tests.test_distillation import SFT, write_pairs
+
+if TYPE_CHECKING:
+    import torch
 
 WEIGHTS = "adapter_model.safetensors"
 
@@ -97,3 +101,27 @@ def test_of_a_resumed_preference_tuning_the_best_student_is_kept(place: Path, mo
         assert weights.equal(best[name])
         assert not weights.equal(reference[name])
         assert reference[name].equal(start[name])
+
+
+def test_a_student_goes_on_writing_what_it_would_have_written(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the middle of an epoch, where the trainer has the first batch made before it has its generators back."""
+    from distill.gkd import TeacherTrainer
+
+    written: list[int] = []
+    answered = TeacherTrainer._answered
+
+    def noted(trainer: TeacherTrainer, batch: dict[str, torch.Tensor], seed: int) -> dict[str, torch.Tensor]:
+        written.append(trainer.state.global_step)
+        return answered(trainer, batch, seed)
+
+    monkeypatch.setattr(TeacherTrainer, "_answered", noted)
+    settings = TrainSettings(
+        method="gkd", teacher=str(place / "base"), on_policy=0.5, steps=6, eval_every=3, accumulation=1,
+        learning_rate=1e-2, precision="fp32",
+    )  # fmt: skip
+    once, halves = place / "gkd-once", place / "gkd-halves"
+    train(place / "run", str(place / "sft"), once, settings, device="cpu", quiet=True)
+    assert 3 in written, "the first batch after the checkpoint is none of the student's own"
+    stop_and_go_on(place, str(place / "sft"), halves, settings, stop=5)
+    assert curve(halves) == curve(once)
+    assert (halves / WEIGHTS).read_bytes() == (once / WEIGHTS).read_bytes()
