@@ -36,6 +36,8 @@ class TeacherTrainer(CompletionTrainer, GKDTrainer):
         super().__init__(args=args, **given)
         self._longest, self._max_length = args.max_new_tokens, args.max_length or args.max_new_tokens
         self.generation_config.eos_token_id = sorted(stops)
+        # GKDTrainer does without under gradient checkpointing, which is off while the student writes.
+        self.generation_config.use_cache = self.generation_kwargs["use_cache"] = True
 
     def get_batch_samples(
         self, epoch_iterator: Iterator[Batch], num_batches: int, device: torch.device
@@ -95,7 +97,10 @@ class TeacherTrainer(CompletionTrainer, GKDTrainer):
         self.generation_config.max_new_tokens = min(self._longest, room)
         with (
             unwrap_model_for_generation(
-                self.model_wrapped, self.accelerator, generation_kwargs=self.generation_kwargs
+                self.model_wrapped,
+                self.accelerator,
+                generation_kwargs=self.generation_kwargs,
+                gradient_checkpointing_kwargs=self.args.gradient_checkpointing_kwargs,
             ) as writing,
             _seeded(seed, ids.device),
         ):

@@ -196,6 +196,29 @@ def test_what_a_student_writes_follows_from_seed_and_step(place: Path) -> None:
     assert written[0] == written[1] != written[2]
 
 
+def test_a_student_under_gradient_checkpointing_writes_with_a_cache(place: Path) -> None:
+    """And what it writes is what it writes without."""
+    import torch
+
+    trainer = on_policy(place, checkpointing=True)
+    assert trainer.args.gradient_checkpointing
+    assert trainer.model is not None
+    # As Trainer does when training begins.
+    trainer.model.gradient_checkpointing_enable()
+    trainer.model.train()
+    batch = next(iter(trainer.get_train_dataloader()))
+    widths: list[int] = []
+    trainer.model.get_input_embeddings().register_forward_pre_hook(lambda _, given: widths.append(given[0].shape[1]))
+    (cached,), _ = trainer.get_batch_samples(iter([batch]), 1, torch.device("cpu"))
+    assert widths[1:] == [1] * 4
+    assert trainer.model.is_gradient_checkpointing
+    widths.clear()
+    trainer.generation_config.use_cache = False
+    (plain,), _ = trainer.get_batch_samples(iter([batch]), 1, torch.device("cpu"))
+    assert widths == list(range(widths[0], widths[0] + 5))
+    assert torch.equal(cached["input_ids"], plain["input_ids"])
+
+
 # Preferences
 
 
