@@ -106,6 +106,9 @@ class TeacherTrainer(CompletionTrainer, GKDTrainer):
         ):
             # As it writes in use, after an evaluation and between two; training_step goes back to training.
             writing.eval()
+            if self.args.gradient_checkpointing:
+                # Checkpointing hangs a hook on the embeddings whenever it comes back, and takes none off a PEFT model.
+                writing.disable_input_require_grads()
             tokens, attended, labels = self.generate_on_policy_outputs(  # type: ignore[no-untyped-call]  # as above
                 writing, {"prompts": ids, "prompt_attention_mask": mask}, self.generation_config
             )

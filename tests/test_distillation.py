@@ -208,10 +208,13 @@ def test_a_student_under_gradient_checkpointing_writes_with_a_cache(place: Path)
     trainer.model.train()
     batch = next(iter(trainer.get_train_dataloader()))
     widths: list[int] = []
-    trainer.model.get_input_embeddings().register_forward_pre_hook(lambda _, given: widths.append(given[0].shape[1]))
+    embeddings = trainer.model.get_input_embeddings()
+    embeddings.register_forward_pre_hook(lambda _, given: widths.append(given[0].shape[1]))
+    hooks = len(embeddings._forward_hooks)
     (cached,), _ = trainer.get_batch_samples(iter([batch]), 1, torch.device("cpu"))
     assert widths[1:] == [1] * 4
     assert trainer.model.is_gradient_checkpointing
+    assert len(embeddings._forward_hooks) == hooks > 0, "they pile up, or gradients have no way to the layers"
     widths.clear()
     trainer.generation_config.use_cache = False
     (plain,), _ = trainer.get_batch_samples(iter([batch]), 1, torch.device("cpu"))
