@@ -8,10 +8,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import torch
+from peft import PeftModel
 from trl.trainer.dpo_trainer import DPOTrainer
 
 if TYPE_CHECKING:
     from datasets import Dataset  # type: ignore[import-untyped]  # datasets ships no types
+
+_TRAINED, _REFERENCE = "default", "ref"
+"""The adapters, as PEFT and TRL name them."""
 
 
 class PreferenceTrainer(DPOTrainer):
@@ -36,3 +40,15 @@ class PreferenceTrainer(DPOTrainer):
             self.tokens_seen += int(inputs["attention_mask"].sum())
         loss: torch.Tensor = super().compute_loss(model, inputs, return_outputs, num_items_in_batch)  # type: ignore[no-untyped-call]  # trl types none of it
         return loss
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: torch.nn.Module | None = None) -> None:
+        """Load the weights of a checkpoint, those of the adapter that is trained among them.
+
+        A checkpoint has that adapter at its root and the reference in a folder below. Trainer looks at the folders
+        alone where there are any, and would go on from the weights that training began with.
+        """
+        super()._load_from_checkpoint(resume_from_checkpoint, model)  # type: ignore[no-untyped-call]  # as above
+        loaded = self.model if model is None else model
+        # FSDP writes the active adapter in its own way, and has read it back by now.
+        if isinstance(loaded, PeftModel) and _REFERENCE in loaded.peft_config and not self.is_fsdp_enabled:
+            loaded.load_adapter(resume_from_checkpoint, _TRAINED, is_trainable=True)

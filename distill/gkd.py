@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -35,14 +36,26 @@ class TeacherTrainer(CompletionTrainer, GKDTrainer):
         super().__init__(args=args, **given)
         self._longest, self._max_length = args.max_new_tokens, args.max_length or args.max_new_tokens
         self.generation_config.eos_token_id = sorted(stops)
+        # GKDTrainer does without under gradient checkpointing, which is off while the student writes.
+        self.generation_config.use_cache = self.generation_kwargs["use_cache"] = True
 
     def get_batch_samples(
         self, epoch_iterator: Iterator[Batch], num_batches: int, device: torch.device
     ) -> tuple[list[Batch], torch.Tensor | int | None]:
         """Return the batches of an optimiser step, in a share of which the student answers itself, and the number of
-        their labelled tokens."""
+        their labelled tokens.
+
+        What is drawn follows from seed, step and rank alone: a training that goes on in the middle of an epoch asks for
+        the first batches before it has its generators back.
+        """
         batches, _ = super().get_batch_samples(epoch_iterator, num_batches, device)
-        chosen = [self._answered(batch) if random.random() < self.lmbda else batch for batch in batches]
+        step = f"on-policy {self.args.seed} {self.state.global_step}"
+        # The ranks write in the same passes, so that none waits for another, and not the same draws.
+        draws, seeds = random.Random(step), random.Random(f"{step} {self.args.process_index}")
+        chosen = []
+        for batch in batches:
+            own, seed = draws.random() < self.lmbda, seeds.getrandbits(63)
+            chosen.append(self._answered(batch, seed) if own else batch)
         return chosen, self._get_num_items_in_batch(chosen, device)
 
     def training_step(
@@ -68,8 +81,8 @@ class TeacherTrainer(CompletionTrainer, GKDTrainer):
         mask = kept != IGNORED
         return torch.stack([(divergence * mask).sum(dim=1), mask.sum(dim=1).float()], dim=1)
 
-    def _answered(self, batch: Batch) -> Batch:
-        """Return a batch with the student's own answers, sampled, in place of the targets."""
+    def _answered(self, batch: Batch, seed: int) -> Batch:
+        """Return a batch with the student's own answers, sampled by a seed, in place of the targets."""
         prompts = [
             row[: int((labels != IGNORED).nonzero()[0])]
             for row, labels in zip(batch["input_ids"], batch["labels"], strict=True)
@@ -82,9 +95,20 @@ class TeacherTrainer(CompletionTrainer, GKDTrainer):
             mask[i, width - len(prompt) :] = 1
         room = max(1, self._max_length - width)
         self.generation_config.max_new_tokens = min(self._longest, room)
-        with unwrap_model_for_generation(
-            self.model_wrapped, self.accelerator, generation_kwargs=self.generation_kwargs
-        ) as writing:
+        with (
+            unwrap_model_for_generation(
+                self.model_wrapped,
+                self.accelerator,
+                generation_kwargs=self.generation_kwargs,
+                gradient_checkpointing_kwargs=self.args.gradient_checkpointing_kwargs,
+            ) as writing,
+            _seeded(seed, ids.device),
+        ):
+            # As it writes in use, after an evaluation and between two; training_step goes back to training.
+            writing.eval()
+            if self.args.gradient_checkpointing:
+                # Checkpointing hangs a hook on the embeddings whenever it comes back, and takes none off a PEFT model.
+                writing.disable_input_require_grads()
             tokens, attended, labels = self.generate_on_policy_outputs(  # type: ignore[no-untyped-call]  # as above
                 writing, {"prompts": ids, "prompt_attention_mask": mask}, self.generation_config
             )
@@ -94,6 +118,14 @@ class TeacherTrainer(CompletionTrainer, GKDTrainer):
         ]
         padded: Batch = self.data_collator(rows)
         return padded
+
+
+@contextmanager
+def _seeded(seed: int, device: torch.device) -> Iterator[None]:
+    """Draw by a seed on a device, and leave torch's generators as they were."""
+    with torch.random.fork_rng([] if device.type == "cpu" else [device], device_type=device.type):
+        torch.manual_seed(seed)
+        yield
 
 
 def load_teacher(name: str, tokenizer: PreTrainedTokenizerBase, model: torch.nn.Module, device: str) -> PreTrainedModel:

@@ -28,6 +28,8 @@ from tests.students import write_base, write_run
 if TYPE_CHECKING:
     import torch
 
+    from distill.gkd import TeacherTrainer
+
 SFT = TrainSettings(steps=2, accumulation=1, precision="fp32")
 """What is compared to four digits is so on a machine with bfloat16, too."""
 
@@ -132,22 +134,32 @@ def test_gkd_goes_on_with_an_adapter(place: Path, teacher: Path) -> None:
     assert load_student(out, base=str(place / "base"), device="cpu").name == "base"
 
 
-def test_on_policy_rows_are_prompt_and_own_answer(place: Path) -> None:
-    """What the student writes carries loss to its end, and nothing of the prompt does."""
-    import torch
-
+def on_policy(place: Path, *, batch_size: int = 1, checkpointing: bool | None = None) -> TeacherTrainer:
+    """Return a trainer whose student writes all its answers, of five tokens at most, and has no teacher but itself."""
+    from distill.gkd import TeacherTrainer
     from distill.trainer import make_trainer
 
     loaded = load_base(str(place / "base"), device="cpu")
-    asked = TrainSettings(method="gkd", teacher=str(place / "base"), on_policy=1.0, batch_size=2)
+    asked = TrainSettings(
+        method="gkd", teacher=str(place / "base"), on_policy=1.0, batch_size=batch_size, checkpointing=checkpointing
+    )
     record = adjusted(find_start(str(place / "base")), asked)
     fitted = held_out(loaded, examples(place / "run", "train", "json"))
     trainer = make_trainer(
         loaded.model, loaded.tokenizer, record, asked, fitted, fitted, place / "rows",
         device="cpu", precision="fp32", callbacks=[],
     )  # fmt: skip
+    assert isinstance(trainer, TeacherTrainer)
+    trainer._longest = 5
+    return trainer
+
+
+def test_on_policy_rows_are_prompt_and_own_answer(place: Path) -> None:
+    """What the student writes carries loss to its end, and nothing of the prompt does."""
+    import torch
+
+    trainer = on_policy(place, batch_size=2)
     targets = next(iter(trainer.get_train_dataloader()))
-    trainer.generation_config.max_new_tokens = trainer._longest = 5  # type: ignore[union-attr]
     (written,), count = trainer.get_batch_samples(iter([targets]), 1, torch.device("cpu"))
     assert written["input_ids"].shape[0] == 2
     assert count is not None
@@ -161,6 +173,53 @@ def test_on_policy_rows_are_prompt_and_own_answer(place: Path) -> None:
         assert int(carries[0]) == start
         assert torch.equal(carries, torch.arange(start, start + len(carries)))
         assert torch.equal(own[carries], now[carries])
+
+
+def test_what_a_student_writes_follows_from_seed_and_step(place: Path) -> None:
+    """Whatever was drawn before, and whatever mode the model was left in; what is drawn later does not follow from
+    it."""
+    import torch
+
+    trainer = on_policy(place)
+    batch = next(iter(trainer.get_train_dataloader()))
+    assert trainer.model is not None
+    written = []
+    for step, training in ((3, True), (3, False), (4, True)):
+        trainer.model.train(training)
+        trainer.state.global_step = step
+        torch.rand(1)
+        before = torch.get_rng_state()
+        (own,), _ = trainer.get_batch_samples(iter([batch]), 1, torch.device("cpu"))
+        assert torch.equal(torch.get_rng_state(), before)
+        assert not trainer.model.training
+        written.append(own["input_ids"].tolist())
+    assert written[0] == written[1] != written[2]
+
+
+def test_a_student_under_gradient_checkpointing_writes_with_a_cache(place: Path) -> None:
+    """And what it writes is what it writes without."""
+    import torch
+
+    trainer = on_policy(place, checkpointing=True)
+    assert trainer.args.gradient_checkpointing
+    assert trainer.model is not None
+    # As Trainer does when training begins.
+    trainer.model.gradient_checkpointing_enable()
+    trainer.model.train()
+    batch = next(iter(trainer.get_train_dataloader()))
+    widths: list[int] = []
+    embeddings = trainer.model.get_input_embeddings()
+    embeddings.register_forward_pre_hook(lambda _, given: widths.append(given[0].shape[1]))
+    hooks = len(embeddings._forward_hooks)
+    (cached,), _ = trainer.get_batch_samples(iter([batch]), 1, torch.device("cpu"))
+    assert widths[1:] == [1] * 4
+    assert trainer.model.is_gradient_checkpointing
+    assert len(embeddings._forward_hooks) == hooks > 0, "they pile up, or gradients have no way to the layers"
+    widths.clear()
+    trainer.generation_config.use_cache = False
+    (plain,), _ = trainer.get_batch_samples(iter([batch]), 1, torch.device("cpu"))
+    assert widths == list(range(widths[0], widths[0] + 5))
+    assert torch.equal(cached["input_ids"], plain["input_ids"])
 
 
 # Preferences
