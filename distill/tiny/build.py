@@ -21,6 +21,7 @@ from distill.tiny.corpus import SEED, Corpus, Exercise, vocabulary_texts
 from distill.tiny.curriculum import Report, copy_curriculum
 from distill.tiny.extraction import extraction
 from distill.tiny.forms import HOUSE_FORMS, SPELT_OUT, form
+from distill.tiny.growth import grow
 from distill.tiny.tokenizer import ASSISTANT, END, PAD, SPECIAL, USER, train_tokenizer
 from synth.assets import sha256
 
@@ -52,6 +53,12 @@ class Plan:
     form_decay: int = 1000
     """The last of them, over which the learning rate falls to nothing; before, it stays what it is."""
     form_rate: float = 1e-3
+    grown_after: tuple[int, ...] = (1, 2)
+    """Layers of the ``layers`` after which another one is put then."""
+    deep_steps: int = 10_000
+    """Optimiser steps on forms with all layers."""
+    deep_decay: int = 9_000
+    """The last of them, over which the learning rate falls to nothing."""
     tokens_a_step: int = 2048
     learning_rate: float = 1.5e-3
     prompts_every: int = 6
@@ -204,6 +211,10 @@ def build(plan: Plan, out: Path, report: Report) -> None:
     exercises = forms(corpus, 200 * _UNREAD, spelt_out=SPELT_OUT)
     falling = partial(plateau, plan=plan, steps=plan.form_steps, decay=plan.form_decay)
     read_exercises(model, tokenizer, exercises, "forms", plan.form_steps, plan, noted, falling)
+    grow(model, plan.grown_after, plan.seed)
+    exercises = forms(corpus, 300 * _UNREAD, spelt_out=SPELT_OUT)
+    falling = partial(plateau, plan=plan, steps=plan.deep_steps, decay=plan.deep_decay)
+    read_exercises(model, tokenizer, exercises, "forms, deeper", plan.deep_steps, plan, noted, falling)
     save(model, tokenizer, plan, out, losses, time.monotonic() - started)
 
 
@@ -238,9 +249,9 @@ def save(
 def _readme(plan: Plan, parameters: int) -> str:
     return f"""# The base of the student `tiny`
 
-A Llama of {parameters:,} parameters (hidden {plan.hidden}, {plan.layers} layers, {plan.heads} heads,
-vocabulary {plan.vocabulary}), made by `python -m distill.tiny --out DIR`. It exists so that the whole pipeline can be
-run and tested on two cores without a download. It is not fit for any use with patients.
+A Llama of {parameters:,} parameters (hidden {plan.hidden}, {plan.layers + len(plan.grown_after)} layers,
+{plan.heads} heads, vocabulary {plan.vocabulary}), made by `python -m distill.tiny --out DIR`. It exists so that
+the whole pipeline can be run and tested on two cores without a download. It is not fit for any use with patients.
 
 Its weights start at random but for an induction circuit in the first two layers (`distill/tiny/circuit.py`).
 
@@ -263,6 +274,9 @@ Its weights start at random but for an induction circuit in the first two layers
 4. {plan.spelt_out_steps} steps on forms that the prompt spells out, {plan.form_steps} on forms of which four in five
    are one of {HOUSE_FORMS} that it only names (`distill/tiny/forms.py`): whole transcripts again, nested objects, keys
    of one to three words, and a text of some sentences; one in ten is an exercise of part 2, one in ten of part 3.
+   So far it has {plan.layers} layers.
+5. {plan.deep_steps} steps more on such forms, with {len(plan.grown_after)} layers more, which do nothing at first
+   (`distill/tiny/growth.py`).
 
 ## What it has not seen
 

@@ -22,7 +22,7 @@ _FAST_PAIRS = 5
 _SLOW_FROM = 6
 """First of the pairs that carry content over a distance."""
 _PREVIOUS_HEADS = 2
-_EMBEDDING, _POSITION, _MATCH, _MOVE, _WRITE, _REST = 1.5, 0.6, 1.7, 0.35, 0.5, 0.3
+_EMBEDDING, _POSITION, _MATCH, _MOVE, _WRITE, REST = 1.5, 0.6, 1.7, 0.35, 0.5, 0.3
 """Scales: of the embeddings, of the pattern for the token before, of the match, of what the first and the second layer
 write, of the random rest. Found by trying: the circuit copies 86 % of spans of 8 tokens before any training."""
 
@@ -50,7 +50,7 @@ def induction_llama(
     with torch.no_grad():
         for weights in model.parameters():
             if weights.ndim == 2:
-                torch.nn.init.normal_(weights, std=_REST / weights.shape[1] ** 0.5)
+                torch.nn.init.normal_(weights, std=REST / weights.shape[1] ** 0.5)
         basis, _ = torch.linalg.qr(torch.randn(hidden, hidden))
         shared = basis[:, -1]
         tokens = torch.randn(vocabulary, hidden) / hidden**0.5
