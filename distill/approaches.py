@@ -10,7 +10,7 @@ from typing import Literal
 
 from distill.datasets import Example, Format, examples
 from distill.preferences import preferences
-from distill.student import Method
+from distill.student import Method, Recipe
 from synth.records import Split
 
 Objective = Literal["sft", "gkd", "dpo"]
@@ -73,3 +73,17 @@ APPROACHES: Mapping[Method, Approach] = {
     ),
 }
 """By name. The betas are TRL's and the papers' own (arXiv 2306.13649, 2305.18290)."""
+
+
+def rate_under(recipe: Recipe, method: Method) -> float:
+    """Return what a recipe's learning rate is under a method: its own as it is, and under another as many times larger
+    or smaller as the two methods' scales are apart."""
+    scale, own = APPROACHES[method].rate, APPROACHES[recipe.method].rate
+    # Rounded, for a recipe is written down: 1e-6, not 1.0000000000000002e-06.
+    return recipe.learning_rate if scale == own else float(f"{recipe.learning_rate * scale / own:.12g}")
+
+
+def as_long(one: Method, other: Method) -> bool:
+    """Return whether two methods learn equally long, so that what a recipe says of its length for the one holds for the
+    other."""
+    return APPROACHES[one].epochs == APPROACHES[other].epochs

@@ -96,6 +96,10 @@ class Recipe(Record):
         return self
 
 
+USUAL = Recipe(learning_rate=2e-4, epochs=3, batch_size=1, accumulation=8)
+"""Of a base that the user brought."""
+
+
 class Shape(Record):
     """The sizes in the base's config.json, and what follows from them."""
 
@@ -166,6 +170,12 @@ def student_names() -> list[str]:
     return yaml_names(_FOLDER)
 
 
+def is_shipped(student: Student) -> bool:
+    """Return whether a student is one of the catalogue, and not a folder of that name."""
+    own = student.folder is not None and Path(student.folder).is_absolute()
+    return not own and student.name in student_names()
+
+
 @cache
 def find_student(name: str) -> Student:
     """Return the student of a name, or one made for a local folder with a base; UserError where there is neither."""
@@ -196,7 +206,7 @@ def _own_student(
         licence="see the base" if repository is None else f"see https://huggingface.co/{repository}",
         max_length=4096,
         lora=LoraSettings(rank=16, alpha=32, dropout=0.0),
-        recipe=Recipe(learning_rate=2e-4, epochs=3, batch_size=1, accumulation=8),
+        recipe=USUAL,
     )
 
 
