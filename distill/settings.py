@@ -71,13 +71,13 @@ def settings_of(**said: object) -> TrainSettings:
 def settings_for(student: Student, **said: object) -> TrainSettings:
     """Return the settings of a student's recipe, with what is said here (None says nothing) in their place.
 
-    A recipe's steps hold for a method that learns as long as its own. Raises UserError for a value that makes no sense.
+    What a recipe says of quantisation holds for a method that quantises, and its steps for one that learns as long as
+    its own. Raises UserError for a value that makes no sense.
     """
     recipe = student.recipe
     own: dict[str, object] = {
         "form": recipe.format,
         "method": recipe.method,
-        "quantisation": "nf4" if recipe.quantisation == "none" else recipe.quantisation,
         "precision": recipe.precision,
         "packing": recipe.packing,
         "steps": recipe.steps if said.get("epochs") is None else None,
@@ -91,6 +91,9 @@ def settings_for(student: Student, **said: object) -> TrainSettings:
     settings = settings_of(**own | given)
     if "steps" not in given and not as_long(recipe.method, settings.method):
         settings = settings.model_copy(update={"steps": None})
+    # Left unset elsewhere, so that ``check_asked`` knows what was said.
+    if "quantisation" not in given and recipe.quantisation != "none" and APPROACHES[settings.method].quantised:
+        settings = settings.model_copy(update={"quantisation": recipe.quantisation})
     return settings
 
 

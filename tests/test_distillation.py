@@ -18,6 +18,7 @@ from distill.generation import Loaded, stop_tokens
 from distill.methods import check_asked
 from distill.predict import load_base, load_student, predict
 from distill.preferences import preferences
+from distill.recipes import load_recipe, resolve
 from distill.settings import TrainSettings, adjusted, settings_for
 from distill.train import TrainResult, train
 from distill.trained import STUDENT_FILE, TrainedStudent, find_start, read_trained
@@ -303,6 +304,21 @@ def test_a_student_of_a_shipped_base_s_whole_training_has_that_base_s_rate(tmp_p
 # What goes wrong
 
 
+def test_what_a_recipe_says_of_quantisation_is_no_flag(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("name: mine\nstudent: tiny\nmethod: qlora\nquantisation: int8\nlora: {rank: 2}\n", "utf-8")
+    student = resolve(load_recipe(str(path))).student
+    for method in (None, "lora", "full"):
+        settings = settings_for(student, method=method)
+        record = adjusted(student, settings)
+        check_asked(record, settings)
+        assert record.recipe.quantisation == ("int8" if method is None else "none")
+    asked = settings_for(student, quantisation="nf4")
+    assert adjusted(student, asked).recipe.quantisation == "nf4"
+    with pytest.raises(UserError, match="--quantisation is for"):
+        check_asked(student, TrainSettings(method="lora", quantisation="nf4"))
+
+
 @pytest.mark.parametrize(
     ("said", "start", "match"),
     [
@@ -317,6 +333,9 @@ def test_a_student_of_a_shipped_base_s_whole_training_has_that_base_s_rate(tmp_p
         ({"method": "dpo"}, "base", "starts from a trained student"),
         ({"method": "full"}, "sft", "not by --method full"),
         ({"method": "lora", "rank": 2}, "sft", "leave --rank"),
+        ({"method": "full", "rank": 2}, "base", "--rank is of an adapter; --method full trains every weight"),
+        ({"quantisation": "nf4"}, "base", "--quantisation is for --method qlora; --method lora does not quantise"),
+        ({"method": "full", "quantisation": "int8"}, "base", "--quantisation is for --method qlora; --method full"),
     ],
 )
 def test_what_does_not_go_together_is_one_line(place: Path, said: dict[str, object], start: str, match: str) -> None:

@@ -273,7 +273,7 @@ def test_a_recipe_s_method_and_the_rest_reach_training() -> None:
     letters, full = resolved("radonc-letters-8b"), resolve(load_recipe("default-full"), "tiny").student
     said = settings_for(letters)
     assert (said.method, said.quantisation, said.steps) == ("qlora", "int8", 15_000)
-    update = {"method": "lora", "epochs": 2.0, "steps": None, "seed": 3}
+    update = {"method": "lora", "quantisation": "nf4", "epochs": 2.0, "steps": None, "seed": 3}
     assert (
         settings_for(letters, method="lora", epochs=2.0, seed=3).model_dump()
         == said.model_copy(update=update).model_dump()
