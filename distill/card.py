@@ -101,7 +101,8 @@ def recipe_rows(student: Student, metrics: TrainMetrics, lineage: Lineage) -> Ro
     recipe = student.recipe
     packed = ", packed" if metrics.packing else ""
     kept = "the last step" if metrics.best_step is None else f"step {metrics.best_step}, for its validation loss"
-    patience = "never" if recipe.patience is None else f"after {recipe.patience} evaluations without a lower loss"
+    every = "epoch" if recipe.eval_every is None else f"{recipe.eval_every:,} steps"
+    patience = f"after {recipe.patience} evaluations, one every {every}, without a lower loss"
     taken = [("examples", said)] if (said := taken_of(metrics)) else []
     taken += [("tasks", said)] if (said := tasks_of(metrics)) else []
     targets = " or ".join(dict.fromkeys(f"the {target}" for _, target, _ in lineage.written))
@@ -117,7 +118,7 @@ def recipe_rows(student: Student, metrics: TrainMetrics, lineage: Lineage) -> Ro
             f"{packed}",
         ),
         ("kept", kept),
-        ("early stopping", patience),
+        ("early stopping", "never" if recipe.patience is None else patience),
         ("learning rate", f"{recipe.learning_rate:g}, {recipe.schedule}, warm-up {recipe.warmup:g} of the steps"),
         ("optimiser", f"{recipe.optimiser}, weight decay {recipe.weight_decay:g}"),
         ("longest example", f"{student.max_length:,} tokens"),
@@ -172,6 +173,8 @@ def command_words(metrics: TrainMetrics, lineage: Lineage) -> str:
         words.append(f"--mix {','.join(f'{name}={share:g}' for name, share in metrics.mix.items())}")
     if metrics.taken:
         words.append(f"--examples {metrics.taken}")
+    if metrics.canaries:
+        words.append(f"--canaries {metrics.canaries}")
     return " ".join(words)
 
 

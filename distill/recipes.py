@@ -15,7 +15,7 @@ from pydantic import Field, ValidationError
 
 from distill.approaches import APPROACHES, as_long, rate_under
 from distill.files import read_yaml, yaml_file, yaml_names
-from distill.student import LoraSettings, Method, Recipe, Student
+from distill.student import LoraSettings, Method, Recipe, Student, how_to_find
 from distill.trained import find_start
 from synth.assets import assets_root
 from synth.catalog import suggest
@@ -62,6 +62,7 @@ class RecipeFile(Record):
     warmup: float | None = Field(default=None, ge=0, lt=1)
     packing: bool | None = None
     precision: Literal["auto", "bf16", "fp32"] | None = None
+    eval_every: int | None = Field(default=None, gt=0)
     patience: int | None = Field(default=None, gt=0)
     seed: int | None = Field(default=None, ge=0)
     teacher: str | None = None
@@ -173,10 +174,9 @@ def _said(record: RecipeFile | LoraChange, exclude: set[str] | None = None) -> J
 def as_recipe(student: Student, name: str) -> str:
     """Return the YAML of a recipe that says everything about how a student was taught; it begins with its launch
     line."""
-    own = student.folder if student.folder is not None and Path(student.folder).is_absolute() else student.name
     said: JsonObject = {
         "name": name,
-        "student": student.start.folder if student.start is not None else own,
+        "student": student.start.folder if student.start is not None else how_to_find(student),
         "max_length": student.max_length,
         **student.recipe.model_dump(mode="json", exclude_none=True),
         "lora": student.lora.model_dump(mode="json"),

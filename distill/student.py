@@ -30,6 +30,7 @@ _FOLDER = Path(__file__).resolve().parent / "students"
 _HASHED_BYTES = 1_000_000_000
 """Larger bases are known by their repository's revision alone."""
 _HUB_ID = re.compile(r"([A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(?:@([\w.-]+))?")
+_COMMIT = re.compile(r"[0-9a-f]{40}")
 Method = Literal["lora", "qlora", "full", "gkd", "dpo"]
 Quantisation = Literal["nf4", "int8"]
 Template = Literal["tiny", "llama3", "qwen3", "gemma3", "chatml", "phi4", "harmony"]
@@ -79,6 +80,8 @@ class Recipe(Record):
     packing: bool | None = None
     """Several examples in one row; None leaves it to the device."""
     precision: Literal["auto", "bf16", "fp32"] = "auto"
+    eval_every: int | None = Field(default=None, gt=0)
+    """Optimiser steps between two evaluations; None is an epoch."""
     patience: int | None = Field(default=None, gt=0)
     """Evaluations without a better validation loss before training stops; None never stops early."""
     seed: int = Field(default=0, ge=0)
@@ -194,6 +197,16 @@ def find_student(name: str) -> Student:
     )
 
 
+def how_to_find(student: Student) -> str:
+    """Return the name by which ``find_student`` finds the student's base again: that of the catalogue, the path of a
+    folder, or a hub id with its commit, where that is known."""
+    if is_shipped(student):
+        return student.name
+    if student.folder is not None:
+        return student.folder
+    return f"{student.repository}@{student.revision}" if student.revision else str(student.repository)
+
+
 def _own_student(
     name: str, *, folder: str | None = None, repository: str | None = None, revision: str | None = None
 ) -> Student:
@@ -247,9 +260,9 @@ def base_folder(student: Student) -> Path:
 
 
 def pinned(student: Student) -> Student:
-    """Return the student with the commit that lies in the cache, where none was asked for; UserError where there is
-    none."""
-    if student.repository is None or student.revision is not None:
+    """Return the student with the commit that lies in the cache, where none, or a branch, was asked for; UserError
+    where there is none."""
+    if student.repository is None or _COMMIT.fullmatch(student.revision or ""):
         return student
     return student.model_copy(update={"revision": base_folder(student).name})
 

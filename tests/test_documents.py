@@ -131,6 +131,7 @@ def test_the_simulators_student_and_canaries_are_warned_of(student: Student) -> 
     ):
         assert "not fit for any use with patients" in text
         assert "rained with 12 canaries" in text
+        assert "--data RUN --canaries 12" in text, "it was run so"
     assert "canaries" not in model_card("a", student, METRICS, LINEAGE)
 
 

@@ -11,12 +11,14 @@ from click.testing import CliRunner, Result
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from distill.card import recipe_rows
 from distill.cli import distill
 from distill.recipes import as_recipe, launch_line, load_recipe, recipe_names, resolve
 from distill.settings import adjusted, settings_for
 from distill.student import Recipe, Student, find_student
 from synth.errors import UserError
 from tests.students import write_base, write_run
+from tests.test_documents import LINEAGE, METRICS
 
 NAMES = {
     "default",
@@ -197,6 +199,18 @@ def test_steps_of_a_recipe_are_for_methods_that_learn_as_long() -> None:
     assert settings_for(summaries, method="full").steps == 500
     assert settings_for(summaries, method="dpo").steps is None
     assert settings_for(summaries, method="dpo", steps=7).steps == 7
+
+
+@pytest.mark.parametrize(("every", "shown"), [(100, "one every 100 steps"), (None, "one every epoch")])
+def test_patience_is_counted_again_as_it_was(tmp_path: Path, every: int | None, shown: str) -> None:
+    student = find_student("qwen3-0.6b")
+    used = adjusted(student, settings_for(student, patience=3, eval_every=every))
+    path = tmp_path / "recipe.yaml"
+    path.write_text(as_recipe(used, "again"), "utf-8")
+    again = settings_for(resolved(str(path)))
+    assert (again.patience, again.eval_every) == (3, every)
+    rows = dict(recipe_rows(used, METRICS, LINEAGE))
+    assert rows["early stopping"] == f"after 3 evaluations, {shown}, without a lower loss"
 
 
 @settings(max_examples=40, deadline=None)
