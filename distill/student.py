@@ -241,12 +241,11 @@ def base_folder(student: Student) -> Path:
     """Return the folder with the student's base; UserError with the command that gets it where it is not on this
     machine."""
     if student.folder is not None:
-        path = Path(student.folder)
-        path = path if path.is_absolute() else _FOLDER / path
+        path = _FOLDER / student.folder  # An absolute path stays as it is.
         if not (path / "config.json").is_file():
-            raise UserError(
-                f"the base of {student.name} is not at {path}; make it with: python -m distill.tiny --out {path}"
-            )
+            made = f"make it with: python -m distill.tiny --out {path}"
+            back = made if is_shipped(student) else "put it back, or say where it is with --base"
+            raise UserError(f"the base of {student.name} is not at {path}; {back}")
         return path
     quiet_hub()
     from huggingface_hub import snapshot_download
