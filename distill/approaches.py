@@ -44,6 +44,8 @@ class Approach:
     """It starts from a student that is trained already."""
     loss: str = "nats a completion token"
     """What the loss is counted in."""
+    untrained: str = ""
+    """What it is before training, where that is the same for every student."""
     towards: str = "on the completion only"
     """What the loss is of."""
 
@@ -57,7 +59,7 @@ APPROACHES: Mapping[Method, Approach] = {
         needs_teacher=True,
         beta=0.5,
         highest_beta=1.0,
-        loss="nats of divergence a completion token",
+        loss="nats of divergence a token",
         towards="divergence from the teacher, on the completion only",
     ),
     "dpo": Approach(
@@ -68,7 +70,8 @@ APPROACHES: Mapping[Method, Approach] = {
         epochs=1.0,
         beta=0.1,
         lowest_beta=sys.float_info.min,
-        loss="DPO loss a pair; 0.6931 at the start",
+        loss="DPO loss a pair",
+        untrained="0.6931 at the start",
         towards="preference of the accepted over the rejected target, on the completion only",
     ),
 }

@@ -134,7 +134,8 @@ def result_rows(metrics: TrainMetrics) -> Rows:
         if metrics.validation_loss is None
         else f"{metrics.validation_loss:.4f} (step {metrics.best_step}, {metrics.validation_examples:,} examples)"
     )
-    unit = APPROACHES[metrics.method].loss
+    approach = APPROACHES[metrics.method]
+    unit = f"{approach.loss}; {approach.untrained}" if approach.untrained else approach.loss
     rows = [
         (f"validation loss, {unit}", validation),
         ("train loss, last 20 steps", f"{metrics.train_loss:.4f}"),

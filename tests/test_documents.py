@@ -161,6 +161,22 @@ def test_the_loss_plot_marks_the_student_that_was_kept() -> None:
     assert few.mark is None
 
 
+@pytest.mark.parametrize(
+    ("method", "unit"),
+    [
+        ("lora", "nats a completion token"),
+        ("full", "nats a completion token"),
+        ("gkd", "nats of divergence a token"),
+        ("dpo", "DPO loss a pair"),
+    ],
+)
+def test_the_axis_of_the_loss_has_the_unit_of_the_results(student: Student, method: str, unit: str) -> None:
+    metrics = METRICS.model_copy(update={"method": method})
+    text = train_report("a", student, metrics, LINEAGE, CURVE)
+    assert f">{unit}, log scale</text>" in text
+    assert any(label.startswith(f"validation loss, {unit}") for label, _ in result_rows(metrics))
+
+
 def test_licences_of_the_base_are_named_as_the_hub_wants_them(student: Student) -> None:
     assert "license: other\nlicense_name: llama-3.2-community-license\n" in model_card("a", student, METRICS, LINEAGE)
     apache = model_card("a", find_student("qwen3-0.6b"), METRICS, LINEAGE)
