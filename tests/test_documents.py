@@ -187,6 +187,14 @@ def test_rows_name_what_was_done(student: Student) -> None:
     rows = dict(recipe_rows(student, METRICS, LINEAGE))
     assert rows["method"] == "LoRA: rank 16, alpha 32, dropout 0, on all-linear; base in nf4"
     assert rows["steps"] == "120 (3 epochs) of 1 x 8 examples, packed"
+    for took, packing, said in (
+        (None, False, "1 x 8 examples"),
+        (8.0, False, "1 x 8 examples"),
+        (9.0, False, "9 examples (the recipe says 1 x 8)"),
+        (10.67, True, "10.7 examples on average, packed (the recipe says 1 x 8)"),
+    ):
+        metrics = METRICS.model_copy(update={"step_examples": took, "packing": packing})
+        assert dict(recipe_rows(student, metrics, LINEAGE))["steps"] == f"120 (3 epochs) of {said}"
     assert dict(result_rows(METRICS))["peak memory"] == "6.12 GB, of tensors on the GPU"
     assert [duration(seconds) for seconds in (4.6, 750, 10_921)] == ["0:05", "12:30", "3:02:01"]
 
