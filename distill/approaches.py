@@ -10,7 +10,7 @@ from typing import Literal
 
 from distill.datasets import Example, Format, examples
 from distill.preferences import preferences
-from distill.student import Method
+from distill.student import Method, Recipe
 from synth.records import Split
 
 Objective = Literal["sft", "gkd", "dpo"]
@@ -44,6 +44,8 @@ class Approach:
     """It starts from a student that is trained already."""
     loss: str = "nats a completion token"
     """What the loss is counted in."""
+    untrained: str = ""
+    """What it is before training, where that is the same for every student."""
     towards: str = "on the completion only"
     """What the loss is of."""
 
@@ -57,7 +59,7 @@ APPROACHES: Mapping[Method, Approach] = {
         needs_teacher=True,
         beta=0.5,
         highest_beta=1.0,
-        loss="nats of divergence a completion token",
+        loss="nats of divergence a token",
         towards="divergence from the teacher, on the completion only",
     ),
     "dpo": Approach(
@@ -68,8 +70,23 @@ APPROACHES: Mapping[Method, Approach] = {
         epochs=1.0,
         beta=0.1,
         lowest_beta=sys.float_info.min,
-        loss="DPO loss a pair; 0.6931 at the start",
+        loss="DPO loss a pair",
+        untrained="0.6931 at the start",
         towards="preference of the accepted over the rejected target, on the completion only",
     ),
 }
 """By name. The betas are TRL's and the papers' own (arXiv 2306.13649, 2305.18290)."""
+
+
+def rate_under(recipe: Recipe, method: Method) -> float:
+    """Return what a recipe's learning rate is under a method: its own as it is, and under another as many times larger
+    or smaller as the two methods' scales are apart."""
+    scale, own = APPROACHES[method].rate, APPROACHES[recipe.method].rate
+    # Rounded, for a recipe is written down: 1e-6, not 1.0000000000000002e-06.
+    return recipe.learning_rate if scale == own else float(f"{recipe.learning_rate * scale / own:.12g}")
+
+
+def as_long(one: Method, other: Method) -> bool:
+    """Return whether two methods learn equally long, so that what a recipe says of its length for the one holds for the
+    other."""
+    return APPROACHES[one].epochs == APPROACHES[other].epochs

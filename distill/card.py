@@ -7,6 +7,7 @@ from typing import Literal
 from distill.approaches import APPROACHES
 from distill.datasets import Format
 from distill.lineage import Lineage
+from distill.steps import shown
 from distill.student import Method, Quantisation, Student
 from synth.assets import render_template
 from synth.records import Record
@@ -29,6 +30,9 @@ class TrainMetrics(Record):
     """Whose distribution was learned; None where there was none."""
     precision: Literal["bf16", "fp32"]
     packing: bool
+    step_examples: float | None = None
+    """Examples of an optimiser step over all processes, on average where they are packed; None where an earlier version
+    did not say."""
     format: Format
     seed: int
     steps: int
@@ -99,9 +103,9 @@ def model_card(name: str, student: Student, metrics: TrainMetrics, lineage: Line
 def recipe_rows(student: Student, metrics: TrainMetrics, lineage: Lineage) -> Rows:
     """Return how the student was taught, as names and values for people."""
     recipe = student.recipe
-    packed = ", packed" if metrics.packing else ""
     kept = "the last step" if metrics.best_step is None else f"step {metrics.best_step}, for its validation loss"
-    patience = "never" if recipe.patience is None else f"after {recipe.patience} evaluations without a lower loss"
+    every = "epoch" if recipe.eval_every is None else f"{recipe.eval_every:,} steps"
+    patience = f"after {recipe.patience} evaluations, one every {every}, without a lower loss"
     taken = [("examples", said)] if (said := taken_of(metrics)) else []
     taken += [("tasks", said)] if (said := tasks_of(metrics)) else []
     targets = " or ".join(dict.fromkeys(f"the {target}" for _, target, _ in lineage.written))
@@ -113,11 +117,10 @@ def recipe_rows(student: Student, metrics: TrainMetrics, lineage: Lineage) -> Ro
         ("loss", APPROACHES[metrics.method].towards),
         (
             "steps",
-            f"{metrics.steps:,} ({metrics.epochs:g} epochs) of {recipe.batch_size} x {recipe.accumulation} examples"
-            f"{packed}",
+            f"{metrics.steps:,} ({metrics.epochs:g} epochs) of {_step(student, metrics)}",
         ),
         ("kept", kept),
-        ("early stopping", patience),
+        ("early stopping", "never" if recipe.patience is None else patience),
         ("learning rate", f"{recipe.learning_rate:g}, {recipe.schedule}, warm-up {recipe.warmup:g} of the steps"),
         ("optimiser", f"{recipe.optimiser}, weight decay {recipe.weight_decay:g}"),
         ("longest example", f"{student.max_length:,} tokens"),
@@ -133,7 +136,8 @@ def result_rows(metrics: TrainMetrics) -> Rows:
         if metrics.validation_loss is None
         else f"{metrics.validation_loss:.4f} (step {metrics.best_step}, {metrics.validation_examples:,} examples)"
     )
-    unit = APPROACHES[metrics.method].loss
+    approach = APPROACHES[metrics.method]
+    unit = f"{approach.loss}; {approach.untrained}" if approach.untrained else approach.loss
     rows = [
         (f"validation loss, {unit}", validation),
         ("train loss, last 20 steps", f"{metrics.train_loss:.4f}"),
@@ -172,6 +176,8 @@ def command_words(metrics: TrainMetrics, lineage: Lineage) -> str:
         words.append(f"--mix {','.join(f'{name}={share:g}' for name, share in metrics.mix.items())}")
     if metrics.taken:
         words.append(f"--examples {metrics.taken}")
+    if metrics.canaries:
+        words.append(f"--canaries {metrics.canaries}")
     return " ".join(words)
 
 
@@ -199,6 +205,17 @@ def _workers(metrics: TrainMetrics) -> str:
 def _of_what(metrics: TrainMetrics) -> str:
     what = "of tensors on the GPU" if metrics.device.startswith("cuda") else "of the process"
     return f"{what}, the first of {metrics.processes}" if metrics.processes > 1 else what
+
+
+def _step(student: Student, metrics: TrainMetrics) -> str:
+    recipe, took = student.recipe, metrics.step_examples
+    said = f"{recipe.batch_size} x {recipe.accumulation}"
+    if took is None:
+        return f"{said} examples{', packed' if metrics.packing else ''}"
+    if not metrics.packing:
+        other = took != recipe.batch_size * recipe.accumulation
+        return f"{shown(took)} examples (the recipe says {said})" if other else f"{said} examples"
+    return f"{shown(took)} examples on average, packed (the recipe says {said})"
 
 
 def _method(student: Student, metrics: TrainMetrics) -> str:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from distill.machine import Machine, probe
 from distill.memory import memory_need
@@ -13,6 +14,7 @@ from distill.shapes import with_shape
 from distill.student import Method, Student, base_folder, find_student, how_to_get, student_names
 from synth.errors import UserError
 
+_IN_WORDS = {"bf16": "bfloat16", "fp32": "float32"}
 METHODS: tuple[Method, ...] = ("lora", "qlora", "full")
 _SPARE_SHARE, _SPARE_BYTES = 0.1, 1e9
 """What has to be free beyond the need: the allocator's holes, and CUDA's context or the libraries themselves."""
@@ -37,11 +39,18 @@ def verdict(student: Student, method: Method, machine: Machine, length: int | No
         return Verdict(None, None, "its experts are no linear layers, which is all that bitsandbytes quantises")
     cuda = machine.trains_on == "cuda"
     quantisation = student.quantisations[0] if student.quantisations else "nf4"
-    need = memory_need(student, method, quantisation=quantisation, length=length, cuda=cuda)
+    narrow = precision_of(student, machine) == "bf16"
+    need = memory_need(student, method, quantisation=quantisation, length=length, cuda=cuda, narrow=narrow)
     if need is None:
         return Verdict(None, None)
     wanted = need.gigabytes * 1e9 * (1 + _SPARE_SHARE) + _SPARE_BYTES
     return Verdict(need.gigabytes, wanted <= machine.room)
+
+
+def precision_of(student: Student, machine: Machine) -> Literal["bf16", "fp32"]:
+    """Return what a student trains in here: what its recipe says, else what the machine has."""
+    own = student.recipe.precision
+    return machine.precision if own == "auto" else own
 
 
 def download_bytes(student: Student) -> float | None:
@@ -86,6 +95,8 @@ def report_lines(
         found = [verdict(one, method, here, length) for method in METHODS]
         tokens = length or one.max_length
         notes += [f"{one.name} {method}: {v.why}" for method, v in zip(METHODS, found, strict=True) if v.why]
+        if (precision := precision_of(one, here)) != here.precision:
+            notes.append(f"{one.name}: trains in {_IN_WORDS[precision]}, as its own recipe has it")
         if one.context is not None and tokens > one.context:
             notes.append(f"{one.name}: {tokens:,} tokens are more than it can read ({one.context:,})")
         if folder is None and (student or any(v.fits is not False and not v.why for v in found)):
@@ -117,10 +128,11 @@ def _machine_lines(machine: Machine) -> Iterator[str]:
     yield f"memory        {machine.memory / 1e9:.1f} GB, {machine.memory_free / 1e9:.1f} GB free"
     yield f"disk          {machine.disk_free / 1e9:.1f} GB free where bases go ({_short(machine.cache)})"
     for gpu in machine.gpus:
-        half = "bfloat16" if gpu.bfloat16 else "no bfloat16: older than Ampere"
+        half = "bfloat16" if gpu.bfloat16 else "no bfloat16 (older than Ampere): training runs in float32"
         yield f"GPU           {gpu.name}: {gpu.total / 1e9:.1f} GB, {gpu.free / 1e9:.1f} GB free, {half}"
     if not machine.gpus:
-        yield "GPU           none that torch can use: training runs on the CPU, in float32"
+        said = "bfloat16, which it multiplies in hardware" if machine.bfloat16 else "float32"
+        yield f"GPU           none that torch can use: training runs on the CPU, in {said}"
     build = f"CUDA {machine.cuda}" if machine.cuda else "without CUDA"
     for name, number in machine.packages.items():
         said = f"{number}, {build}" if name == "torch" and number else number

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Literal
 
+from distill.device import bf16_is_real
 from distill.student import quiet_hub
 
 TRAINING = ("torch", "transformers", "peft", "trl", "datasets")
@@ -42,11 +44,19 @@ class Machine:
     """Version that torch was built for."""
     packages: dict[str, str | None]
     """Version by name; None where it is not installed."""
+    bfloat16: bool = False
+    """The processor multiplies bfloat16 in hardware."""
 
     @property
     def trains_on(self) -> str:
         """``cuda`` or ``cpu``."""
         return "cuda" if self.gpus else "cpu"
+
+    @property
+    def precision(self) -> Literal["bf16", "fp32"]:
+        """What training takes here where neither student nor command says: bf16 where it is real."""
+        real = all(gpu.bfloat16 for gpu in self.gpus) if self.gpus else self.bfloat16
+        return "bf16" if real else "fp32"
 
     @property
     def room(self) -> int:
@@ -74,6 +84,7 @@ def probe() -> Machine:
         gpus=gpus,
         cuda=cuda,
         packages=packages,
+        bfloat16=bf16_is_real("cpu"),
     )
 
 

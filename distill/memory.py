@@ -52,21 +52,23 @@ def memory_need(
     quantisation: Quantisation = "nf4",
     length: int | None = None,
     cuda: bool = True,
+    narrow: bool | None = None,
     rank: int | None = None,
 ) -> Need | None:
     """Return what training takes with one example of ``length`` tokens a pass; None where the shape is not known.
 
-    Weights have 2 bytes on CUDA (bfloat16) and 4 on a CPU; a weight that is trained takes 16 in all: itself, its
-    gradient and Adam's two moments in float32 (Rajbhandari et al., "ZeRO", 2020, section 3.1, counts the same for
-    mixed precision). Activations are those that PyTorch keeps, see ``activation_bytes``; the head adds 12 bytes for
-    each completion token and vocabulary entry (logits in float32, their softmax and gradient). What the allocator and
-    the CUDA context take besides, about 1 GB, is not in it.
+    Weights have 2 bytes where training is ``narrow`` (bfloat16, as it is on CUDA unless told otherwise) and 4 where it
+    is not; a weight that is trained takes 16 in all: itself, its gradient and Adam's two moments in float32
+    (Rajbhandari et al., "ZeRO", 2020, section 3.1, counts the same for mixed precision). Activations are those that
+    PyTorch keeps, see ``activation_bytes``; the head adds 12 bytes for each completion token and vocabulary entry
+    (logits in float32, their softmax and gradient). What the allocator and the CUDA context take besides, about 1 GB,
+    is not in it.
     """
     shape = student.shape
     if shape is None:
         return None
     tokens = length or student.max_length
-    width = 2 if cuda else 4
+    width = 2 if (cuda if narrow is None else narrow) else 4
     adapter = 16.0 * shape.adapter_parameters * (rank or student.lora.rank) / student.lora.rank
     if method == "full":
         # What a text never reaches gets no gradient.

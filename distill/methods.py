@@ -33,6 +33,10 @@ def check_asked(student: Student, settings: TrainSettings) -> None:
     if settings.beta is not None and not approach.lowest_beta <= settings.beta <= approach.highest_beta:
         reach = "from 0 to 1" if approach.highest_beta == 1 else "above 0"
         raise UserError(f"beta has to be {reach} under --method {method}, not {settings.beta:g}")
+    if "quantisation" in settings.model_fields_set and not approach.quantised:
+        raise UserError(f"--quantisation is for --method qlora; --method {method} does not quantise, leave it out")
+    if settings.rank is not None and approach.whole:
+        raise UserError(f"--rank is of an adapter; --method {method} trains every weight, leave it out")
     if approach.objective != "sft" and settings.packing:
         raise UserError(f"--method {method} does not pack; leave --packing out")
     if approach.objective != "sft" and settings.canaries:

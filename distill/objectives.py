@@ -51,6 +51,8 @@ class Setting:
     fitted: Fitted
     device: str
     packing: bool
+    row: int
+    """Tokens that a row has at most."""
 
     @property
     def beta(self) -> float | None:
@@ -60,7 +62,7 @@ class Setting:
 
 def _sft(setting: Setting) -> Parts:
     said: dict[str, object] = {
-        "max_length": setting.student.max_length,
+        "max_length": setting.row,
         "packing": setting.packing,
         "eval_packing": False,
     }

@@ -13,8 +13,9 @@ from typing import Literal
 import yaml
 from pydantic import Field, ValidationError
 
+from distill.approaches import APPROACHES, as_long, rate_under
 from distill.files import read_yaml, yaml_file, yaml_names
-from distill.student import LoraSettings, Method, Recipe, Student
+from distill.student import LoraSettings, Method, Recipe, Student, how_to_find
 from distill.trained import find_start
 from synth.assets import assets_root
 from synth.catalog import suggest
@@ -61,6 +62,7 @@ class RecipeFile(Record):
     warmup: float | None = Field(default=None, ge=0, lt=1)
     packing: bool | None = None
     precision: Literal["auto", "bf16", "fp32"] | None = None
+    eval_every: int | None = Field(default=None, gt=0)
     patience: int | None = Field(default=None, gt=0)
     seed: int | None = Field(default=None, ge=0)
     teacher: str | None = None
@@ -119,7 +121,8 @@ def launch_line(name: str) -> str:
 def resolve(recipe: RecipeFile, student: str | None = None) -> Resolved:
     """Return the student (the one that is named here before the recipe's own) with the recipe's settings.
 
-    Quantisation that the student's catalogue entry says cannot be had is left out, and a note says so.
+    Quantisation that the student's catalogue entry says cannot be had is left out, and a note says so. A learning rate
+    and epochs that the recipe leaves out are those of its method.
 
     Raises UserError where nobody names a student, or settings contradict each other.
     """
@@ -131,13 +134,19 @@ def resolve(recipe: RecipeFile, student: str | None = None) -> Resolved:
     said = _said(recipe, exclude={"name", "source", "student", "lora", "max_length"})
     if recipe.method is not None and recipe.quantisation is None:
         said["quantisation"] = "nf4" if recipe.method == "qlora" else "none"
+    method: Method = recipe.method or base.recipe.method
     wanted = said.get("quantisation", "none")
     if wanted != "none" and wanted not in base.quantisations:
         notes.append(
             f"{base.name} cannot be trained on {wanted}: its experts are no linear layers; "
             "LoRA on the base as it is instead"
         )
-        said |= {"method": "lora", "quantisation": "none"}
+        method = "lora"
+        said |= {"method": method, "quantisation": "none"}
+    if recipe.learning_rate is None:
+        said["learning_rate"] = rate_under(base.recipe, method)
+    if recipe.epochs is None and not as_long(base.recipe.method, method):
+        said["epochs"] = APPROACHES[method].epochs or base.recipe.epochs
     if recipe.epochs is not None and recipe.steps is None:
         said["steps"] = None
     lora = LoraSettings.model_validate(base.lora.model_dump() | _said(recipe.lora))
@@ -165,10 +174,9 @@ def _said(record: RecipeFile | LoraChange, exclude: set[str] | None = None) -> J
 def as_recipe(student: Student, name: str) -> str:
     """Return the YAML of a recipe that says everything about how a student was taught; it begins with its launch
     line."""
-    own = student.folder if student.folder is not None and Path(student.folder).is_absolute() else student.name
     said: JsonObject = {
         "name": name,
-        "student": student.start.folder if student.start is not None else own,
+        "student": student.start.folder if student.start is not None else how_to_find(student),
         "max_length": student.max_length,
         **student.recipe.model_dump(mode="json", exclude_none=True),
         "lora": student.lora.model_dump(mode="json"),

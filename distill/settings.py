@@ -6,9 +6,10 @@ from typing import Literal
 
 from pydantic import Field, ValidationError
 
-from distill.approaches import APPROACHES
+from distill.approaches import APPROACHES, as_long, rate_under
 from distill.datasets import Format
 from distill.student import Method, Quantisation, Student
+from distill.trained import usual_recipe
 from synth.errors import UserError
 from synth.records import Record
 
@@ -70,27 +71,39 @@ def settings_of(**said: object) -> TrainSettings:
 def settings_for(student: Student, **said: object) -> TrainSettings:
     """Return the settings of a student's recipe, with what is said here (None says nothing) in their place.
 
-    Raises UserError for a value that makes no sense.
+    What a recipe says of quantisation holds for a method that quantises, and its steps for one that learns as long as
+    its own. Raises UserError for a value that makes no sense.
     """
     recipe = student.recipe
     own: dict[str, object] = {
         "form": recipe.format,
         "method": recipe.method,
-        "quantisation": "nf4" if recipe.quantisation == "none" else recipe.quantisation,
         "precision": recipe.precision,
         "packing": recipe.packing,
         "steps": recipe.steps if said.get("epochs") is None else None,
+        "eval_every": recipe.eval_every,
         "patience": recipe.patience,
         "seed": recipe.seed,
         "teacher": recipe.teacher,
         "on_policy": recipe.on_policy,
         "beta": recipe.beta,
     }
-    return settings_of(**own | {name: value for name, value in said.items() if value is not None})
+    given = {name: value for name, value in said.items() if value is not None}
+    settings = settings_of(**own | given)
+    if "steps" not in given and not as_long(recipe.method, settings.method):
+        settings = settings.model_copy(update={"steps": None})
+    # Left unset elsewhere, so that ``check_asked`` knows what was said.
+    if "quantisation" not in given and recipe.quantisation != "none" and APPROACHES[settings.method].quantised:
+        settings = settings.model_copy(update={"quantisation": recipe.quantisation})
+    return settings
 
 
 def adjusted(student: Student, settings: TrainSettings) -> Student:
-    """Return the student with what the settings say in place of its recipe."""
+    """Return the student with what the settings say in place of its recipe.
+
+    A recipe's learning rate and epochs are those of its own method: under another the rate is as many times larger or
+    smaller as the methods' scales are apart, and epochs are the method's, or the base's, where it learns not as long.
+    """
     recipe: dict[str, float | None] = {
         "learning_rate": settings.learning_rate,
         "epochs": settings.epochs,
@@ -98,10 +111,10 @@ def adjusted(student: Student, settings: TrainSettings) -> Student:
         "accumulation": settings.accumulation,
     }
     approach = APPROACHES[settings.method]
-    if settings.method != student.recipe.method:
-        if settings.learning_rate is None:
-            recipe["learning_rate"] = student.recipe.learning_rate * approach.rate
-        recipe["epochs"] = settings.epochs or approach.epochs
+    if settings.learning_rate is None:
+        recipe["learning_rate"] = rate_under(student.recipe, settings.method)
+    if settings.epochs is None and not as_long(student.recipe.method, settings.method):
+        recipe["epochs"] = approach.epochs or usual_recipe(student).epochs
     lora = student.lora
     if settings.rank is not None:
         alpha = max(1, round(settings.rank * lora.alpha / lora.rank))
@@ -114,6 +127,7 @@ def adjusted(student: Student, settings: TrainSettings) -> Student:
         "precision": settings.precision,
         "packing": settings.packing,
         "steps": settings.steps,
+        "eval_every": settings.eval_every,
         "patience": settings.patience,
         "seed": settings.seed,
         "teacher": settings.teacher,

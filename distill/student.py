@@ -30,6 +30,7 @@ _FOLDER = Path(__file__).resolve().parent / "students"
 _HASHED_BYTES = 1_000_000_000
 """Larger bases are known by their repository's revision alone."""
 _HUB_ID = re.compile(r"([A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(?:@([\w.-]+))?")
+_COMMIT = re.compile(r"[0-9a-f]{40}")
 Method = Literal["lora", "qlora", "full", "gkd", "dpo"]
 Quantisation = Literal["nf4", "int8"]
 Template = Literal["tiny", "llama3", "qwen3", "gemma3", "chatml", "phi4", "harmony"]
@@ -79,6 +80,8 @@ class Recipe(Record):
     packing: bool | None = None
     """Several examples in one row; None leaves it to the device."""
     precision: Literal["auto", "bf16", "fp32"] = "auto"
+    eval_every: int | None = Field(default=None, gt=0)
+    """Optimiser steps between two evaluations; None is an epoch."""
     patience: int | None = Field(default=None, gt=0)
     """Evaluations without a better validation loss before training stops; None never stops early."""
     seed: int = Field(default=0, ge=0)
@@ -94,6 +97,10 @@ class Recipe(Record):
         if (self.method == "qlora") != (self.quantisation != "none"):
             raise ValueError(f"method {self.method} does not go with quantisation {self.quantisation}")
         return self
+
+
+USUAL = Recipe(learning_rate=2e-4, epochs=3, batch_size=1, accumulation=8)
+"""Of a base that the user brought."""
 
 
 class Shape(Record):
@@ -166,6 +173,12 @@ def student_names() -> list[str]:
     return yaml_names(_FOLDER)
 
 
+def is_shipped(student: Student) -> bool:
+    """Return whether a student is one of the catalogue, and not a folder of that name."""
+    own = student.folder is not None and Path(student.folder).is_absolute()
+    return not own and student.name in student_names()
+
+
 @cache
 def find_student(name: str) -> Student:
     """Return the student of a name, or one made for a local folder with a base; UserError where there is neither."""
@@ -184,6 +197,16 @@ def find_student(name: str) -> Student:
     )
 
 
+def how_to_find(student: Student) -> str:
+    """Return the name by which ``find_student`` finds the student's base again: that of the catalogue, the path of a
+    folder, or a hub id with its commit, where that is known."""
+    if is_shipped(student):
+        return student.name
+    if student.folder is not None:
+        return student.folder
+    return f"{student.repository}@{student.revision}" if student.revision else str(student.repository)
+
+
 def _own_student(
     name: str, *, folder: str | None = None, repository: str | None = None, revision: str | None = None
 ) -> Student:
@@ -196,7 +219,7 @@ def _own_student(
         licence="see the base" if repository is None else f"see https://huggingface.co/{repository}",
         max_length=4096,
         lora=LoraSettings(rank=16, alpha=32, dropout=0.0),
-        recipe=Recipe(learning_rate=2e-4, epochs=3, batch_size=1, accumulation=8),
+        recipe=USUAL,
     )
 
 
@@ -218,12 +241,11 @@ def base_folder(student: Student) -> Path:
     """Return the folder with the student's base; UserError with the command that gets it where it is not on this
     machine."""
     if student.folder is not None:
-        path = Path(student.folder)
-        path = path if path.is_absolute() else _FOLDER / path
+        path = _FOLDER / student.folder  # An absolute path stays as it is.
         if not (path / "config.json").is_file():
-            raise UserError(
-                f"the base of {student.name} is not at {path}; make it with: python -m distill.tiny --out {path}"
-            )
+            made = f"make it with: python -m distill.tiny --out {path}"
+            back = made if is_shipped(student) else "put it back, or say where it is with --base"
+            raise UserError(f"the base of {student.name} is not at {path}; {back}")
         return path
     quiet_hub()
     from huggingface_hub import snapshot_download
@@ -237,9 +259,9 @@ def base_folder(student: Student) -> Path:
 
 
 def pinned(student: Student) -> Student:
-    """Return the student with the commit that lies in the cache, where none was asked for; UserError where there is
-    none."""
-    if student.repository is None or student.revision is not None:
+    """Return the student with the commit that lies in the cache, where none, or a branch, was asked for; UserError
+    where there is none."""
+    if student.repository is None or _COMMIT.fullmatch(student.revision or ""):
         return student
     return student.model_copy(update={"revision": base_folder(student).name})
 

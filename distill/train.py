@@ -200,7 +200,7 @@ def _metrics(
     """Return what ``metrics.json`` says."""
     import torch
 
-    from distill.trainer import packs
+    from distill.trainer import examples_a_step, packs
 
     state, args = trainer.state, trainer.args
     losses = [float(row["loss"]) for row in state.log_history if "loss" in row]
@@ -213,6 +213,7 @@ def _metrics(
         teacher=Path(settings.teacher).name if settings.teacher is not None else None,
         precision="bf16" if args.bf16 else "fp32",
         packing=packs(settings, device),
+        step_examples=examples_a_step(trainer, fitted),
         format=settings.form,
         seed=settings.seed,
         steps=state.global_step,

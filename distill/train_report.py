@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from distill.approaches import APPROACHES
 from distill.card import Rows, TrainMetrics, command_words, duration, gigabytes, recipe_rows, result_rows
 from distill.lineage import Lineage, blocks
 from distill.plots import Plot, Point, Series, line_plot, smoothed
@@ -49,7 +50,7 @@ def plots(metrics: TrainMetrics, curve: Sequence[dict[str, float]]) -> list[Plot
         line_plot(
             "Loss",
             "optimiser step",
-            "nats a token",
+            APPROACHES[metrics.method].loss,
             series,
             mark=None if best is None else (best, f"kept: {best[1]:.4f} at step {best[0]:,.0f}"),
         ),

@@ -9,13 +9,15 @@ from pydantic import model_validator
 from distill.datasets import Format
 from distill.files import read_record
 from distill.student import (
+    USUAL,
     Method,
     Quantisation,
+    Recipe,
     Start,
     Student,
     base_sha256,
     find_student,
-    student_names,
+    is_shipped,
 )
 from synth.errors import UserError
 from synth.records import Record
@@ -107,15 +109,29 @@ def find_start(name: str) -> Student:
                 "start": Start(folder=str(folder), quantisation=trained.quantisation),
             }
         )
-    # What the training before was told of its own course does not hold for this one.
-    afresh = {"method": "lora", "quantisation": "none", "format": trained.format, "steps": None, "patience": None}
-    afresh |= {"teacher": None, "on_policy": None, "beta": None}
-    return student.model_copy(
-        update={"max_length": trained.student.max_length, "recipe": student.recipe.model_copy(update=afresh)}
-    )
+    # What the training before was told of its own course, its learning rate too, does not hold for this one.
+    recipe = usual_recipe(trained.student).model_copy(update={"format": trained.format})
+    return student.model_copy(update={"max_length": trained.student.max_length, "recipe": recipe})
+
+
+def usual_recipe(student: Student) -> Recipe:
+    """Return the recipe that a student's base has of itself, whatever it was taught by since: that of the catalogue,
+    else that of any base; for a base that is a trained student, that of what it was trained from.
+
+    Raises UserError where such a trained student cannot be read.
+    """
+    seen: set[str] = set()
+    while not is_shipped(student):
+        folder = student.folder
+        # A student that was trained into the folder of its own base leads back to itself.
+        if folder is None or folder in seen or not is_trained(folder):
+            return USUAL
+        seen.add(folder)
+        student = read_trained(Path(folder)).student
+    return find_student(student.name).recipe
 
 
 def _known(student: Student) -> Student:
     """Return the student that the project ships under the same name, else the one that was written down, which names
     its folder or commit."""
-    return find_student(student.name) if student.name in student_names() else student
+    return find_student(student.name) if is_shipped(student) else student

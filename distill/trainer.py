@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sized
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ from transformers import EarlyStoppingCallback, PrinterCallback, TrainerCallback
 from distill.approaches import APPROACHES
 from distill.checkpoints import CHECKPOINTS
 from distill.datasets import Fitted
-from distill.device import world_size
+from distill.device import rank, world_size
 from distill.dropout import add_dropout
 from distill.fused import fuse_adapters
 from distill.last_layer import narrow_last_layer
@@ -19,7 +19,9 @@ from distill.memory import CHECKPOINTED_FROM
 from distill.methods import adapter_config, train_in_float32
 from distill.objectives import Parts, Setting, Trainer, parts_for
 from distill.settings import TrainSettings
-from distill.student import Recipe, Student
+from distill.steps import step_of, unlike_the_recipe
+from distill.student import Student
+from synth.console import say
 from synth.errors import UserError
 
 if TYPE_CHECKING:
@@ -61,14 +63,17 @@ def make_trainer(
             raise UserError("--patience needs a validation split; generate more encounters, or train without it")
         callbacks = [*callbacks, EarlyStoppingCallback(early_stopping_patience=settings.patience)]
     packing = packs(settings, device)
-    parts = parts_for(Setting(model, tokenizer, student, settings, fitted, device, packing))
+    step = step_of(student.recipe, fitted, held_out, student.max_length, packing=packing)
+    if rank() == 0 and (unlike := unlike_the_recipe(step, student.recipe, packing=packing)):
+        say(unlike)
+    parts = parts_for(Setting(model, tokenizer, student, settings, fitted, device, packing, step.row))
     args = training_arguments(
         student,
         settings,
         out,
         device=device,
         precision=precision,
-        fitted=fitted,
+        passes=step.passes,
         evaluate=bool(held_out.kept),
         parts=parts,
     )
@@ -100,11 +105,11 @@ def training_arguments(
     *,
     device: str,
     precision: str,
-    fitted: Fitted,
+    passes: int,
     evaluate: bool,
     parts: Parts,
 ) -> SFTConfig | DPOConfig:
-    """Return the settings of TRL."""
+    """Return the settings of TRL; ``passes`` are those of an optimiser step in each process."""
     recipe = student.recipe
     on_cpu = device == "cpu"
     packing = packs(settings, device)
@@ -116,7 +121,7 @@ def training_arguments(
         max_steps=settings.steps if settings.steps is not None else -1,
         per_device_train_batch_size=1 if packing else recipe.batch_size,
         per_device_eval_batch_size=1 if packing else recipe.batch_size,
-        gradient_accumulation_steps=passes(recipe, fitted, student.max_length, packing=packing),
+        gradient_accumulation_steps=passes,
         learning_rate=recipe.learning_rate,
         lr_scheduler_type=recipe.schedule,
         warmup_steps=recipe.warmup,
@@ -162,14 +167,12 @@ def packs(settings: TrainSettings, device: str) -> bool:
     return settings.packing if settings.packing is not None else device != "cpu"
 
 
-def passes(recipe: Recipe, fitted: Fitted, max_length: int, *, packing: bool) -> int:
-    """Return the forward passes of an optimiser step in each process, so that a step takes as many examples as the
-    recipe says, on any number of devices, and as many on average where they are packed."""
-    if not packing:
-        return max(1, math.ceil(recipe.accumulation / world_size()))
-    tokens = sum(len(tokens.input_ids) for tokens in fitted.kept)
-    rows = recipe.batch_size * recipe.accumulation * (tokens / len(fitted.kept)) / max_length
-    return max(1, round(rows / world_size()))
+def examples_a_step(trainer: Trainer, fitted: Fitted) -> float:
+    """Return how many examples an optimiser step takes over all processes, on average where they are packed."""
+    args = trainer.args
+    rows = args.per_device_train_batch_size * args.gradient_accumulation_steps * world_size()
+    assert isinstance(trainer.train_dataset, Sized)
+    return round(rows * len(fitted.kept) / len(trainer.train_dataset), 2)
 
 
 def as_dataset(fitted: Fitted, parts: Parts) -> Dataset:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from click.testing import CliRunner
@@ -12,8 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from distill.cli import distill
+from distill.device import resolve_precision
 from distill.doctor import METHODS, base_here, download_bytes, report_lines, verdict
 from distill.machine import Gpu, Machine, probe
+from distill.memory import memory_need
+from distill.settings import settings_for
 from distill.student import find_student, student_names
 from synth.errors import UserError
 from tests.students import write_base
@@ -42,6 +46,57 @@ def _no_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def fits(name: str, machine: Machine, length: int | None = None) -> list[bool | None]:
     return [verdict(find_student(name), method, machine, length).fits for method in METHODS]
+
+
+@pytest.mark.parametrize(
+    ("flag", "said", "width"),
+    [
+        ("avx512_bf16", "on the CPU, in bfloat16, which it multiplies in hardware", 2),
+        ("avx2", "on the CPU, in float32\n", 4),
+    ],
+)
+def test_on_a_cpu_it_counts_in_the_precision_that_training_would_take(
+    monkeypatch: pytest.MonkeyPatch, flag: str, said: str, width: int
+) -> None:
+    monkeypatch.setattr("distill.device._cpu_flags", lambda: frozenset({flag}))
+    monkeypatch.setattr("distill.machine._gpus", lambda: ((), None))
+    machine = probe()
+    assert machine.precision == resolve_precision("auto", "cpu")
+    assert said in "\n".join(report_lines(machine=machine, student="qwen3-0.6b"))
+    student = find_student("qwen3-0.6b")
+    assert student.shape is not None
+    need = memory_need(student, "lora", cuda=False, narrow=width == 2)
+    assert need is not None
+    assert need.weights == width * student.shape.parameters
+    assert verdict(student, "lora", machine).gigabytes == need.gigabytes
+
+
+@pytest.mark.parametrize("own", ["auto", "bf16", "fp32"])
+@pytest.mark.parametrize("real", [True, False])
+def test_a_student_s_own_precision_goes_before_the_machine_s(
+    monkeypatch: pytest.MonkeyPatch, own: Literal["auto", "bf16", "fp32"], real: bool
+) -> None:
+    monkeypatch.setattr("distill.device._cpu_flags", lambda: frozenset({"amx_bf16"} if real else ()))
+    machine = replace(LAPTOP, bfloat16=real)
+    base = find_student("qwen3-0.6b")
+    student = base.model_copy(update={"recipe": base.recipe.model_copy(update={"precision": own})})
+    monkeypatch.setattr("distill.doctor.find_student", lambda _name: student)
+    wanted = resolve_precision(settings_for(student).precision, "cpu")
+    need = memory_need(student, "lora", cuda=False, narrow=wanted == "bf16")
+    assert need is not None
+    assert verdict(student, "lora", machine).gigabytes == need.gigabytes
+    words = {"bf16": "bfloat16", "fp32": "float32"}[wanted]
+    note = f"qwen3-0.6b: trains in {words}, as its own recipe has it"
+    assert (note in list(report_lines(machine=machine, student="qwen3-0.6b"))) is (wanted != machine.precision)
+
+
+def test_a_gpu_without_bfloat16_trains_in_float32() -> None:
+    old = replace(with_gpu(24), gpus=(Gpu("old", 24_000_000_000, 24_000_000_000, False),))
+    student = find_student("llama-3.2-1b")
+    need = [memory_need(student, "lora", narrow=narrow) for narrow in (False, True)]
+    found = [verdict(student, "lora", machine).gigabytes for machine in (old, with_gpu(24))]
+    assert found == [one.gigabytes for one in need if one is not None]
+    assert any("training runs in float32" in line for line in report_lines(machine=old))
 
 
 def test_an_8b_base_wants_24_gb_for_lora_half_for_qlora_and_several_gpus_for_all_of_it() -> None:

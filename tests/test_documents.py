@@ -131,6 +131,7 @@ def test_the_simulators_student_and_canaries_are_warned_of(student: Student) -> 
     ):
         assert "not fit for any use with patients" in text
         assert "rained with 12 canaries" in text
+        assert "--data RUN --canaries 12" in text, "it was run so"
     assert "canaries" not in model_card("a", student, METRICS, LINEAGE)
 
 
@@ -160,6 +161,22 @@ def test_the_loss_plot_marks_the_student_that_was_kept() -> None:
     assert few.mark is None
 
 
+@pytest.mark.parametrize(
+    ("method", "unit"),
+    [
+        ("lora", "nats a completion token"),
+        ("full", "nats a completion token"),
+        ("gkd", "nats of divergence a token"),
+        ("dpo", "DPO loss a pair"),
+    ],
+)
+def test_the_axis_of_the_loss_has_the_unit_of_the_results(student: Student, method: str, unit: str) -> None:
+    metrics = METRICS.model_copy(update={"method": method})
+    text = train_report("a", student, metrics, LINEAGE, CURVE)
+    assert f">{unit}, log scale</text>" in text
+    assert any(label.startswith(f"validation loss, {unit}") for label, _ in result_rows(metrics))
+
+
 def test_licences_of_the_base_are_named_as_the_hub_wants_them(student: Student) -> None:
     assert "license: other\nlicense_name: llama-3.2-community-license\n" in model_card("a", student, METRICS, LINEAGE)
     apache = model_card("a", find_student("qwen3-0.6b"), METRICS, LINEAGE)
@@ -170,6 +187,14 @@ def test_rows_name_what_was_done(student: Student) -> None:
     rows = dict(recipe_rows(student, METRICS, LINEAGE))
     assert rows["method"] == "LoRA: rank 16, alpha 32, dropout 0, on all-linear; base in nf4"
     assert rows["steps"] == "120 (3 epochs) of 1 x 8 examples, packed"
+    for took, packing, said in (
+        (None, False, "1 x 8 examples"),
+        (8.0, False, "1 x 8 examples"),
+        (9.0, False, "9 examples (the recipe says 1 x 8)"),
+        (10.67, True, "10.7 examples on average, packed (the recipe says 1 x 8)"),
+    ):
+        metrics = METRICS.model_copy(update={"step_examples": took, "packing": packing})
+        assert dict(recipe_rows(student, metrics, LINEAGE))["steps"] == f"120 (3 epochs) of {said}"
     assert dict(result_rows(METRICS))["peak memory"] == "6.12 GB, of tensors on the GPU"
     assert [duration(seconds) for seconds in (4.6, 750, 10_921)] == ["0:05", "12:30", "3:02:01"]
 

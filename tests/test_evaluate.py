@@ -31,7 +31,6 @@ def evaluated(tmp_path_factory: pytest.TempPathFactory) -> Path:
         run,
         folder / "student",
         folder / "eval",
-        base=str(base),
         batch_size=2,
         max_new_tokens=48,
         progress=lambda system, done, items: heard.append((system, done, items)),

@@ -11,12 +11,14 @@ from click.testing import CliRunner, Result
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from distill.card import recipe_rows
 from distill.cli import distill
 from distill.recipes import as_recipe, launch_line, load_recipe, recipe_names, resolve
 from distill.settings import adjusted, settings_for
 from distill.student import Recipe, Student, find_student
 from synth.errors import UserError
 from tests.students import write_base, write_run
+from tests.test_documents import LINEAGE, METRICS
 
 NAMES = {
     "default",
@@ -142,6 +144,75 @@ def test_a_recipe_for_any_student_asks_which() -> None:
         resolve(load_recipe("default"))
 
 
+DPO = "method: dpo\nlearning_rate: 1.0e-6\nepochs: 2\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "flags", "rate", "epochs"),
+    [
+        ("", {}, 2e-4, 3),
+        ("", {"method": "full"}, 2e-5, 3),
+        ("", {"method": "dpo"}, 5e-6, 1),
+        ("", {"method": "dpo", "learning_rate": 1e-5, "epochs": 2.0}, 1e-5, 2),
+        ("method: qlora\n", {}, 2e-4, 3),
+        ("method: gkd\nteacher: tiny\n", {}, 2e-4, 3),
+        ("method: full\n", {}, 2e-5, 3),
+        ("method: full\nlearning_rate: 3.0e-5\nepochs: 5\n", {}, 3e-5, 5),
+        ("method: full\nlearning_rate: 3.0e-5\nepochs: 5\n", {"method": "lora"}, 3e-4, 5),
+        ("method: full\nlearning_rate: 3.0e-5\nepochs: 5\n", {"method": "dpo"}, 7.5e-6, 1),
+        ("method: full\n", {"method": "lora"}, 2e-4, 3),
+        ("learning_rate: 1.0e-5\nepochs: 5\n", {"method": "full"}, 1e-6, 5),
+        ("learning_rate: 1.0e-3\n", {"method": "full", "learning_rate": 4e-5}, 4e-5, 3),
+        ("method: dpo\n", {}, 5e-6, 1),
+        ("method: dpo\n", {"learning_rate": 1e-3, "epochs": 4.0}, 1e-3, 4),
+        ("method: dpo\n", {"method": "lora"}, 2e-4, 3),
+        (DPO, {}, 1e-6, 2),
+        (DPO, {"method": "full"}, 4e-6, 3),
+        ("student: tiny\n" + DPO, {"method": "lora"}, 4e-5, 4),
+    ],
+)
+def test_rate_and_epochs_are_the_flags_else_the_recipe_s_else_the_student_s_for_the_method(
+    tmp_path: Path, text: str, flags: dict[str, object], rate: float, epochs: float
+) -> None:
+    """And what was used, written down and run again, is used again."""
+    path = tmp_path / "mine.yaml"
+    student = "" if "student:" in text else "student: qwen3-0.6b\n"
+    path.write_text(f"name: mine\n{student}{text}", "utf-8")
+    chosen = resolved(str(path))
+    used = adjusted(chosen, settings_for(chosen, **flags))
+    assert (used.recipe.learning_rate, used.recipe.epochs) == (pytest.approx(rate), epochs)
+    path.write_text(as_recipe(used, "again"), "utf-8")
+    again = resolved(str(path))
+    assert adjusted(again, settings_for(again)) == again == used
+
+
+@pytest.mark.parametrize(("method", "rate"), [("lora", 2e-4), ("qlora", 2e-4), ("dpo", 5e-6), ("full", 2e-5)])
+def test_a_shipped_recipe_has_each_method_at_that_method_s_rate(method: str, rate: float) -> None:
+    for name in ("default", "default-qlora", "default-full"):
+        student = resolve(load_recipe(name), "llama-3.2-1b").student
+        used = adjusted(student, settings_for(student, method=method)).recipe
+        assert (used.learning_rate, used.epochs) == (pytest.approx(rate), 1 if method == "dpo" else 3), name
+
+
+def test_steps_of_a_recipe_are_for_methods_that_learn_as_long() -> None:
+    summaries = resolved("radonc-summaries-8b")
+    assert settings_for(summaries, method="full").steps == 500
+    assert settings_for(summaries, method="dpo").steps is None
+    assert settings_for(summaries, method="dpo", steps=7).steps == 7
+
+
+@pytest.mark.parametrize(("every", "shown"), [(100, "one every 100 steps"), (None, "one every epoch")])
+def test_patience_is_counted_again_as_it_was(tmp_path: Path, every: int | None, shown: str) -> None:
+    student = find_student("qwen3-0.6b")
+    used = adjusted(student, settings_for(student, patience=3, eval_every=every))
+    path = tmp_path / "recipe.yaml"
+    path.write_text(as_recipe(used, "again"), "utf-8")
+    again = settings_for(resolved(str(path)))
+    assert (again.patience, again.eval_every) == (3, every)
+    rows = dict(recipe_rows(used, METRICS, LINEAGE))
+    assert rows["early stopping"] == f"after 3 evaluations, {shown}, without a lower loss"
+
+
 @settings(max_examples=40, deadline=None)
 @given(
     rate=st.floats(1e-7, 1.0),
@@ -216,9 +287,10 @@ def test_a_recipe_s_method_and_the_rest_reach_training() -> None:
     letters, full = resolved("radonc-letters-8b"), resolve(load_recipe("default-full"), "tiny").student
     said = settings_for(letters)
     assert (said.method, said.quantisation, said.steps) == ("qlora", "int8", 15_000)
+    update = {"method": "lora", "quantisation": "nf4", "epochs": 2.0, "steps": None, "seed": 3}
     assert (
         settings_for(letters, method="lora", epochs=2.0, seed=3).model_dump()
-        == said.model_copy(update={"method": "lora", "epochs": 2.0, "steps": None, "seed": 3}).model_dump()
+        == said.model_copy(update=update).model_dump()
     )
     assert adjusted(letters, said) == letters
     assert adjusted(full, settings_for(full)) == full, "a rate that is meant for full fine-tuning is kept"

@@ -12,6 +12,7 @@ from hypothesis.strategies import text
 
 from distill.doctor import METHODS
 from distill.memory import activation_bytes, memory_need
+from distill.recipes import as_recipe
 from distill.shapes import count_adapter, count_parameters, with_shape
 from distill.student import (
     Architecture,
@@ -19,6 +20,7 @@ from distill.student import (
     Shape,
     base_folder,
     find_student,
+    how_to_find,
     load_model,
     load_tokenizer,
     pinned,
@@ -218,15 +220,26 @@ def test_any_hub_id_is_a_student() -> None:
     assert "no folder here, nor in the hub's cache" in line
 
 
-def test_a_base_in_the_cache_loads_by_its_hub_id_and_is_pinned_to_its_commit(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["clinic/base", "clinic/base@main"])
+def test_a_base_in_the_cache_loads_by_its_hub_id_and_is_pinned_to_its_commit(tmp_path: Path, name: str) -> None:
     commit = "0123456789abcdef0123456789abcdef01234567"
     place = tmp_path / "hub" / "models--clinic--base"
     write_base(place / "snapshots" / commit)
     (place / "refs").mkdir()
     (place / "refs" / "main").write_text(commit, "utf-8")
-    student = find_student("clinic/base")
+    student = find_student(name)
     assert load_model(student).num_parameters() > 0
     assert pinned(student).revision == commit
+    said = f"student: clinic/base@{commit}"
+    assert said in as_recipe(pinned(student), "again").splitlines(), "the recipe runs again on what was trained on"
+    assert pinned(find_student(how_to_find(pinned(student)))).revision == commit
+
+
+def test_a_base_is_found_again_by_what_is_written_down_of_it(tmp_path: Path) -> None:
+    folder = write_base(tmp_path / "tiny")
+    for name in ("tiny", "llama-3.2-1b", str(folder), "clinic/base"):
+        student = find_student(name)
+        assert find_student(how_to_find(student)) == student, "a folder is no student of the catalogue for its name"
 
 
 def test_the_shape_of_an_own_base_is_read_from_its_configuration(tmp_path: Path) -> None:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from distill.datasets import Example, Fitted, Tokens, examples, fit
 from distill.generation import stop_tokens
 from distill.settings import TrainSettings, adjusted
 from distill.sft import CompletionTrainer, row_losses
+from distill.steps import packed_rows, shown, step_of, unlike_the_recipe
 from distill.student import Recipe, find_student, load_model, load_tokenizer
-from distill.trainer import make_trainer, packs, passes
+from distill.trainer import examples_a_step, make_trainer, packs
 from tests.students import write_base, write_run
 
 
@@ -30,10 +34,10 @@ def _found(place: Path) -> list[Example]:
     return examples(place / "run", "train", "json")
 
 
-def _trainer(place: Path, settings: TrainSettings) -> CompletionTrainer:
+def _trainer(place: Path, settings: TrainSettings, fitted: Fitted | None = None) -> CompletionTrainer:
     student = adjusted(find_student(str(place / "base")), settings)
     tokenizer, model = load_tokenizer(student), load_model(student)
-    fitted = fit(_found(place), tokenizer, stop_tokens(model, tokenizer), student.max_length)
+    fitted = fitted or fit(_found(place), tokenizer, stop_tokens(model, tokenizer), student.max_length)
     trainer = make_trainer(
         model,
         tokenizer,
@@ -127,14 +131,114 @@ def _lengths(lengths: Sequence[int]) -> Fitted:
     return Fitted(tuple(Tokens(str(i), [0] * length, 1) for i, length in enumerate(lengths)), ())
 
 
-def test_a_step_takes_as_many_examples_as_the_recipe_says(monkeypatch: pytest.MonkeyPatch) -> None:
-    recipe = Recipe(learning_rate=1e-4, epochs=1, batch_size=1, accumulation=8)
-    assert passes(recipe, _lengths([100] * 8), 400, packing=False) == 8
-    assert passes(recipe, _lengths([100] * 8), 400, packing=True) == 2
-    assert passes(recipe, _lengths([100] * 8), 4000, packing=True) == 1
-    monkeypatch.setenv("WORLD_SIZE", "2")
-    assert passes(recipe, _lengths([100] * 8), 400, packing=False) == 4
-    assert passes(recipe, _lengths([100] * 8), 400, packing=True) == 1
+NONE = Fitted((), ())
+EIGHT = Recipe(learning_rate=1e-4, epochs=1, batch_size=1, accumulation=8)
+
+
+@pytest.mark.parametrize(
+    ("ranks", "packing", "lengths", "max_length", "passes", "row", "examples"),
+    [
+        (1, False, [100] * 40, 400, 8, 400, 8),
+        (2, False, [100] * 40, 400, 4, 400, 8),
+        (3, False, [100] * 40, 400, 3, 400, 9),
+        (1, True, [100] * 40, 400, 2, 400, 8),
+        (2, True, [100] * 40, 400, 1, 400, 8),
+        (1, True, [100] * 8, 4000, 1, 4000, 8),
+        (2, True, [100] * 8, 4000, 1, 400, 8),
+        (1, True, [100] * 80, 4000, 1, 800, 8),
+        (1, True, [1460] * 80, 4096, 4, 4096, 8),
+        (4, True, [1460] * 80, 4096, 1, 4096, 8),
+        (8, True, [1460] * 80, 4096, 1, 1460, 8),
+        (8, True, [1460] * 40 + [700] * 40, 4096, 1, 1460, 8 * 80 / 60),
+        (16, True, [1460] * 80, 4096, 1, 1460, 16),
+    ],
+)
+def test_a_step_takes_as_many_examples_as_the_recipe_says_where_rows_can_be_divided(
+    monkeypatch: pytest.MonkeyPatch,
+    ranks: int,
+    packing: bool,
+    lengths: list[int],
+    max_length: int,
+    passes: int,
+    row: int,
+    examples: float,
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", str(ranks))
+    step = step_of(EIGHT, _lengths(lengths), NONE, max_length, packing=packing)
+    assert (step.passes, step.examples) == (passes, pytest.approx(examples))
+    assert packed_rows(lengths, step.row) == packed_rows(lengths, row), f"{step.row} tokens a row"
+    line = unlike_the_recipe(step, EIGHT, packing=packing)
+    assert (line is None) is (abs(examples - 8) <= 0.8)
+    if packing and line is not None:
+        assert f"a step takes {shown(examples)} examples, not the recipe's 8" in line
+        assert ("; --no-packing takes 8" in line) is (ranks == 8)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    lengths=st.lists(st.integers(1, 900), min_size=1, max_size=60),
+    validated=st.integers(1, 900),
+    more=st.integers(0, 3000),
+    ranks=st.integers(1, 12),
+    batch=st.integers(1, 4),
+    accumulation=st.integers(1, 12),
+)
+def test_rows_are_never_shorter_than_an_example_nor_a_step_farther_from_the_recipe_than_with_whole_ones(
+    lengths: list[int], validated: int, more: int, ranks: int, batch: int, accumulation: int
+) -> None:
+    longest = max(*lengths, validated)
+    recipe = EIGHT.model_copy(update={"batch_size": batch, "accumulation": accumulation})
+    wanted = batch * accumulation
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("WORLD_SIZE", str(ranks))
+        step = step_of(recipe, _lengths(lengths), _lengths([validated]), longest + more, packing=True)
+    assert longest <= step.row <= longest + more
+    assert step.passes >= 1
+    a_pass = ranks * len(lengths) / packed_rows(lengths, step.row)
+    assert step.examples == pytest.approx(step.passes * a_pass)
+    whole = ranks * len(lengths) / packed_rows(lengths, longest + more)
+    assert abs(step.examples - wanted) <= abs(max(1, round(wanted / whole)) * whole - wanted) + 1e-9
+
+
+@pytest.mark.parametrize("count", [1, 7, 1003])
+def test_rows_are_counted_as_trl_packs_them(count: int) -> None:
+    from datasets import Dataset
+    from trl.data_utils import pack_dataset
+
+    draws = random.Random(count)
+    lengths = [draws.randint(1, 60) for _ in range(count)]
+    rows = Dataset.from_list([{"input_ids": [0] * length} for length in lengths])
+    for row in (60, 61, 150):
+        assert packed_rows(lengths, row) == len(pack_dataset(rows, row))
+
+
+def test_the_trainer_says_how_many_examples_a_step_takes(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is planned is what the trainer does, and what the metrics have."""
+    tokenizer, model = (load(find_student(str(place / "base"))) for load in (load_tokenizer, load_model))
+    fitted = fit(_found(place), tokenizer, stop_tokens(model, tokenizer), 16384)
+    for asked in (
+        TrainSettings(packing=True, max_length=16384, accumulation=2),
+        TrainSettings(packing=True, max_length=16384, accumulation=8),
+        TrainSettings(batch_size=2, accumulation=3),
+    ):
+        student = adjusted(find_student(str(place / "base")), asked)
+        step = step_of(student.recipe, fitted, NONE, student.max_length, packing=bool(asked.packing))
+        trainer = _trainer(place, asked)
+        assert examples_a_step(trainer, fitted) == pytest.approx(step.examples, abs=0.005)
+        assert "a step takes" not in capsys.readouterr().err
+    uneven = _lengths([100] * 8 + [1000])
+    trainer = _trainer(place, TrainSettings(packing=True, accumulation=1), uneven)
+    assert examples_a_step(trainer, uneven) == 4.5
+    assert (
+        "a step takes 4.5 examples, not the recipe's 1: it takes whole rows, and none is shorter than the longest "
+        "example (1,000 tokens); --no-packing takes 1\n"
+    ) in capsys.readouterr().err
+    monkeypatch.setenv("WORLD_SIZE", "3")
+    step = step_of(EIGHT, fitted, NONE, 16384, packing=False)
+    assert step.examples == 9
+    assert "each of 3 processes takes whole passes of 1" in str(unlike_the_recipe(step, EIGHT, packing=False))
 
 
 def test_packing_is_for_gpus_unless_asked_for() -> None:

@@ -11,7 +11,7 @@ from distill.generation import Loaded, Steering, stop_tokens
 from distill.inference.base import Decoding, OnWritten, item_seed
 from distill.predict import HEADROOM, load_base, load_student, predict
 from distill.records import BenchmarkItem
-from distill.student import Student, base_sha256, find_student
+from distill.student import Student, base_sha256, how_to_find
 from distill.trained import base_of, read_trained
 from synth.assets import load_schema, sha256
 from synth.catalog import load_task
@@ -124,8 +124,8 @@ def student_and_base(
     trained = read_trained(adapter)
     if decoding.constrained and trained.format != "json":
         raise UserError(f"--constrained is for students that write JSON; {adapter} was trained to write text")
-    student = trained.student if trained.method == "full" else base_of(adapter, trained, base)
-    untrained = find_student(base or trained.student.name)
+    untrained = base_of(adapter, trained, base)
+    student = trained.student if trained.method == "full" else untrained
     longest = decoding.max_new_tokens or int(trained.longest_completion * HEADROOM)
 
     def predictor(name: str, load: Callable[[], Loaded], identity: JsonObject) -> LocalPredictor:
@@ -145,7 +145,7 @@ def student_and_base(
         predictor(student.name, lambda: load_student(adapter, base=base), written | {"files": _files(adapter)}),
         predictor(
             f"{untrained.name} (base)",
-            lambda: load_base(base or trained.student.name, max_new_tokens=longest),
+            lambda: load_base(how_to_find(untrained), max_new_tokens=longest),
             _base_identity(untrained),
         ),
     )

@@ -17,7 +17,8 @@ from distill.memorisation.exposure import exposure
 from distill.memorisation.extraction import longest_runs, losses
 from distill.predict import load_base, load_student
 from distill.statistics import area_interval
-from distill.trained import read_trained
+from distill.student import base_folder, how_to_find
+from distill.trained import base_of, read_trained
 from synth.errors import UserError
 from synth.records import Record
 
@@ -106,9 +107,11 @@ def measure(
         raise UserError(f"{run} has {len(unseen)} encounters outside its train split; at least 2 are the control")
     draws = random.Random(f"memorisation {seed}")
     groups = draws.sample(seen, items), draws.sample(unseen, items)
+    untrained = base_of(adapter, trained, base)
+    base_folder(untrained)  # A base that is gone is said before the student is measured, which takes a while.
     loaders: tuple[Callable[[], Loaded], ...] = (
         lambda: load_student(adapter, base=base),
-        lambda: load_base(base or trained.student.name),
+        lambda: load_base(how_to_find(untrained)),
     )
     systems = []
     for load in loaders:
