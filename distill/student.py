@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from transformers.utils.quantization_config import BitsAndBytesConfig
 
 _FOLDER = Path(__file__).resolve().parent / "students"
+ADAPTER_FILE = "adapter_config.json"
+"""Where it lies beside a base, transformers puts the adapter on the base as that is read."""
 _HASHED_BYTES = 1_000_000_000
 """Larger bases are known by their repository's revision alone."""
 _HUB_ID = re.compile(r"([A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(?:@([\w.-]+))?")
@@ -317,8 +319,13 @@ def load_model(
     quantise: BitsAndBytesConfig | None = None,
 ) -> PreTrainedModel:
     """Return the student's base, in bfloat16 on CUDA and in float32 elsewhere unless told otherwise; UserError where it
-    is missing or unreadable."""
+    is missing or unreadable, or an adapter lies in its folder."""
     folder = base_folder(student)
+    if (folder / ADAPTER_FILE).is_file():
+        raise UserError(
+            f"{folder} holds an adapter ({ADAPTER_FILE}) beside the model of {student.name}, and both would be loaded; "
+            "train again into another folder, or remove the adapter's files where they are left over"
+        )
     quiet_hub()
     import torch
     from transformers import AutoModelForCausalLM

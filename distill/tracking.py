@@ -61,6 +61,12 @@ def trackers(log: Log | None, out: Path, *, quiet: bool = False) -> list[Trainer
     return []
 
 
+def remove_log(folder: Path) -> None:
+    """Remove TensorBoard's log of an earlier training."""
+    for old in folder.glob("events.out.tfevents.*"):
+        old.unlink()
+
+
 class ScalarLog(TrainerCallback):
     """Hands what the trainer logs to a sink."""
 
@@ -109,8 +115,7 @@ class TensorBoardSink:
     def open(self, step: int) -> None:
         """Open an event file."""
         if step == 0:
-            for old in self._folder.glob("events.out.tfevents.*"):
-                old.unlink()
+            remove_log(self._folder)
         self._writer = self._kind(str(self._folder), purge_step=step + 1 if step else None)
 
     def write(self, values: dict[str, float], step: int) -> None:

@@ -17,10 +17,10 @@ from distill.datasets import Fitted, fit
 from distill.device import peak_memory, place, rank, resolve_precision, world_size
 from distill.documents import CURVE, METRICS, write_documents
 from distill.generation import stop_tokens
+from distill.leftovers import check_out, remove_leftovers, replaced_line
 from distill.lineage import FILE as LINEAGE_FILE
 from distill.lineage import trace_all
 from distill.memorisation.canaries import make_canaries, plant, write_canaries
-from distill.memorisation.measuring import FILE as MEMORISATION_FILE
 from distill.methods import check_asked, load_for_training, quantised_to, save_student
 from distill.mixture import by_task, chosen, gathered, validated
 from distill.recipes import FILE as RECIPE_FILE
@@ -28,6 +28,7 @@ from distill.recipes import as_recipe
 from distill.settings import TrainSettings, adjusted, settings_for
 from distill.student import Student, base_sha256, load_tokenizer, pinned, quiet_hub
 from distill.trained import STUDENT_FILE, TrainedStudent, find_start
+from synth.console import say
 from synth.runs import read_manifest
 
 if TYPE_CHECKING:
@@ -66,18 +67,20 @@ def train(
 
     ``student`` is a name, the folder of a trained student to go on from, or a student with a recipe's settings; without
     ``settings`` they are the recipe's. The student with the lowest validation loss is kept. ``resume`` goes on from the
-    last checkpoint in ``out``, bit for bit. Canaries are planted where the settings say so, and written to ``out``.
+    last checkpoint in ``out``, bit for bit. A student that an earlier training left in ``out`` is replaced at the end.
+    Canaries are planted where the settings say so, and written to ``out``.
     Under ``torchrun`` or ``accelerate launch`` the ranks train together, and the first of them writes. ``log`` says
     where the curve goes besides; None is TensorBoard where it is installed.
 
     Raises UserError where the run, the student or its base is missing, a run is of another ``task``, shares are asked
-    for that cannot be had, or too many examples do not fit.
+    for that cannot be had, too many examples do not fit, or ``out`` holds what training reads or did not write.
     """
     base = student if isinstance(student, Student) else find_start(student)
     settings = settings or settings_for(base)
     record = adjusted(base, settings)
     check_asked(record, settings)
     runs = [run] if isinstance(run, Path) else list(run)
+    check_out(out, record, settings, runs)
     manifests = [read_manifest(one) for one in runs]
     read = APPROACHES[settings.method].read
     whole = gathered(runs, "train", settings.form, read, task)
@@ -88,7 +91,7 @@ def train(
     lineage = trace_all(runs, manifests)
     first = rank() == 0
     quiet_hub()
-    from distill.tracking import trackers
+    from distill.tracking import TENSORBOARD, remove_log, trackers
 
     logs = trackers(log, out, quiet=quiet) if first else []
     where = place(device)
@@ -103,6 +106,10 @@ def train(
     data = " + ".join(manifest.fingerprint for manifest in manifests)
     request = Request(student=record.name, data=data, settings=settings)
     checkpoint = open_checkpoints(out, request, resume=resume, write=first)
+    if first and checkpoint is None:
+        remove_log(out / TENSORBOARD)
+    if first and not quiet and (line := replaced_line(out)):
+        say(line)
 
     from transformers import set_seed
 
@@ -147,6 +154,7 @@ def train(
     )
     if first:
         assert trainer.model is not None
+        remove_leftovers(out)
         save_student(trainer.model, tokenizer, record, out, state)
         trained = TrainedStudent(
             student=record.model_copy(update={"start": None}),
@@ -162,8 +170,6 @@ def train(
         )
         if planted is not None:
             write_canaries(out, planted)
-        # What an earlier student in this folder remembered says nothing of this one.
-        (out / MEMORISATION_FILE).unlink(missing_ok=True)
         (out / STUDENT_FILE).write_text(trained.model_dump_json(indent=2) + "\n", "utf-8")
         (out / METRICS).write_text(metrics.model_dump_json(indent=2) + "\n", "utf-8")
         (out / CURVE).write_text("".join(json.dumps(row) + "\n" for row in trainer.state.log_history), "utf-8")
