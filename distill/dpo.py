@@ -47,7 +47,7 @@ class PreferenceTrainer(DPOTrainer):
         A checkpoint has that adapter at its root and the reference in a folder below. Trainer looks at the folders
         alone where there are any, and would go on from the weights that training began with.
         """
-        super()._load_from_checkpoint(resume_from_checkpoint, model)  # type: ignore[no-untyped-call]  # as above
+        super()._load_from_checkpoint(resume_from_checkpoint, model)
         loaded = self.model if model is None else model
         # FSDP writes the active adapter in its own way, and has read it back by now.
         if isinstance(loaded, PeftModel) and _REFERENCE in loaded.peft_config and not self.is_fsdp_enabled:

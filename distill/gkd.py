@@ -100,7 +100,7 @@ class TeacherTrainer(CompletionTrainer, GKDTrainer):
                 self.model_wrapped,
                 self.accelerator,
                 generation_kwargs=self.generation_kwargs,
-                gradient_checkpointing_kwargs=self.args.gradient_checkpointing_kwargs,
+                gradient_checkpointing_kwargs=cast("dict[str, object] | None", self.args.gradient_checkpointing_kwargs),
             ) as writing,
             _seeded(seed, ids.device),
         ):

@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -28,6 +28,7 @@ from tests.students import write_base, write_run
 
 if TYPE_CHECKING:
     import torch
+    from transformers import PreTrainedModel
 
     from distill.gkd import TeacherTrainer
 
@@ -203,18 +204,18 @@ def test_a_student_under_gradient_checkpointing_writes_with_a_cache(place: Path)
 
     trainer = on_policy(place, checkpointing=True)
     assert trainer.args.gradient_checkpointing
-    assert trainer.model is not None
+    model = cast("PreTrainedModel", trainer.model)
     # As Trainer does when training begins.
-    trainer.model.gradient_checkpointing_enable()
-    trainer.model.train()
+    model.gradient_checkpointing_enable()
+    model.train()
     batch = next(iter(trainer.get_train_dataloader()))
     widths: list[int] = []
-    embeddings = trainer.model.get_input_embeddings()
+    embeddings = model.get_input_embeddings()
     embeddings.register_forward_pre_hook(lambda _, given: widths.append(given[0].shape[1]))
     hooks = len(embeddings._forward_hooks)
     (cached,), _ = trainer.get_batch_samples(iter([batch]), 1, torch.device("cpu"))
     assert widths[1:] == [1] * 4
-    assert trainer.model.is_gradient_checkpointing
+    assert model.is_gradient_checkpointing
     assert len(embeddings._forward_hooks) == hooks > 0, "they pile up, or gradients have no way to the layers"
     widths.clear()
     trainer.generation_config.use_cache = False

@@ -86,9 +86,8 @@ def test_of_a_resumed_preference_tuning_the_best_student_is_kept(place: Path, mo
 
     evaluate = PreferenceTrainer.evaluate
 
-    def worse_and_worse(trainer: PreferenceTrainer, *given: object, **more: object) -> dict[str, float]:
-        found: dict[str, float] = evaluate(trainer, *given, **more)
-        return found | {"eval_loss": float(trainer.state.global_step)}
+    def worse_and_worse(trainer: PreferenceTrainer, ignore_keys: list[str] | None = None) -> dict[str, float]:
+        return evaluate(trainer, ignore_keys=ignore_keys) | {"eval_loss": float(trainer.state.global_step)}
 
     monkeypatch.setattr(PreferenceTrainer, "evaluate", worse_and_worse)
     monkeypatch.setattr("distill.train.remove_checkpoints", lambda _out: None)
