@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 _FOLDER = Path(__file__).resolve().parent / "students"
 ADAPTER_FILE = "adapter_config.json"
 """Where it lies beside a base, transformers puts the adapter on the base as that is read."""
+ADAPTER_WEIGHTS = "adapter_model.safetensors"
 _HASHED_BYTES = 1_000_000_000
 """Larger bases are known by their repository's revision alone."""
 _HUB_ID = re.compile(r"([A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(?:@([\w.-]+))?")

@@ -23,12 +23,15 @@ from distill.lineage import trace_all
 from distill.memorisation.canaries import make_canaries, plant, write_canaries
 from distill.methods import check_asked, load_for_training, quantised_to, save_student
 from distill.mixture import by_task, chosen, gathered, validated
+from distill.preferences import FOLDER as PREFERENCES
 from distill.recipes import FILE as RECIPE_FILE
 from distill.recipes import as_recipe
 from distill.settings import TrainSettings, adjusted, settings_for
-from distill.student import Student, base_sha256, load_tokenizer, pinned, quiet_hub
+from distill.student import ADAPTER_WEIGHTS, Student, base_sha256, load_tokenizer, pinned, quiet_hub
 from distill.trained import STUDENT_FILE, TrainedStudent, find_start
+from synth.assets import sha256
 from synth.console import say
+from synth.records import Split
 from synth.runs import read_manifest
 
 if TYPE_CHECKING:
@@ -103,8 +106,20 @@ def train(
     fitted = fit(rows, tokenizer, stops, record.max_length)
     beside = validated(gathered(runs, "validation", settings.form, read), settings.mix, settings.seed)
     held_out = fit(beside, tokenizer, stops, record.max_length)
-    data = " + ".join(manifest.fingerprint for manifest in manifests)
-    request = Request(student=record.name, data=data, settings=settings)
+    weights = base_sha256(record)
+    request = Request(
+        student=record.name,
+        revision=record.revision,
+        base_weights=weights,
+        starting_adapter=None if record.start is None else _sha256(Path(record.start.folder) / ADAPTER_WEIGHTS),
+        data=" + ".join(manifest.fingerprint for manifest in manifests),
+        train_split=_split_sha256(runs, "train", settings),
+        validation_split=_split_sha256(runs, "validation", settings),
+        max_length=record.max_length,
+        recipe=record.recipe,
+        lora=record.lora,
+        settings=settings,
+    )
     checkpoint = open_checkpoints(out, request, resume=resume, write=first)
     if first and checkpoint is None:
         remove_log(out / TENSORBOARD)
@@ -160,7 +175,7 @@ def train(
             student=record.model_copy(update={"start": None}),
             method=settings.method,
             quantisation=quantised_to(record, settings),
-            base_sha256=None if APPROACHES[settings.method].whole else base_sha256(record),
+            base_sha256=None if APPROACHES[settings.method].whole else weights,
             format=settings.form,
             tasks=tuple(by_task(rows)),
             longest_completion=max(tokens.completion_length for tokens in fitted.kept),
@@ -179,6 +194,16 @@ def train(
         remove_checkpoints(out)
     trainer.accelerator.wait_for_everyone()
     return TrainResult(out, metrics, writes=first)
+
+
+def _split_sha256(runs: Sequence[Path], split: Split, settings: TrainSettings) -> str:
+    """Return the SHA-256 of what is read of a split, for each run."""
+    folder = PREFERENCES if APPROACHES[settings.method].objective == "dpo" else "dataset"
+    return " + ".join(_sha256(run / folder / f"{split}.parquet") for run in runs)
+
+
+def _sha256(path: Path) -> str:
+    return sha256(path.read_bytes()) if path.is_file() else "none"
 
 
 def _over_ranks(trainer: Trainer, value: int) -> int:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from distill.checkpoints import Request, open_checkpoints
 from distill.lineage import read_lineage, trace
 from distill.predict import load_student, predict
 from distill.settings import TrainSettings, settings_of
@@ -113,25 +112,6 @@ def test_training_resumes_to_the_same_bytes(place: Path) -> None:
     assert not (halves / CHECKPOINTS).exists()
 
 
-def test_a_resumed_training_is_asked_for_the_same(tmp_path: Path) -> None:
-    """And a checkpoint that a killed process left half-written is passed over."""
-    asked = Request(student="base", data="f", settings=TrainSettings(learning_rate=1e-3))
-    assert open_checkpoints(tmp_path, asked, resume=False, write=True) is None
-    for step, state in ((9, '{"global_step": 9}'), (10, '{"global_step": 10}'), (11, '{"glob'), (12, None)):
-        folder = tmp_path / CHECKPOINTS / f"checkpoint-{step}"
-        folder.mkdir()
-        if state is not None:
-            (folder / "trainer_state.json").write_text(state, "utf-8")
-    found = open_checkpoints(tmp_path, asked, resume=True, write=True)
-    assert found is not None
-    assert found.name == "checkpoint-10"
-    other = asked.model_copy(update={"settings": TrainSettings(learning_rate=2e-3)})
-    with pytest.raises(UserError, match=r"started with learning rate 0\.001, not 0\.002"):
-        open_checkpoints(tmp_path, other, resume=True, write=True)
-    with pytest.raises(UserError, match="started with data f, not g"):
-        open_checkpoints(tmp_path, asked.model_copy(update={"data": "g"}), resume=True, write=True)
-
-
 def test_nothing_to_resume_is_one_line(place: Path) -> None:
     with pytest.raises(UserError, match="no checkpoint"):
         train(
@@ -193,15 +173,3 @@ def test_more_pairs_than_there_are_is_one_line(place: Path) -> None:
     with pytest.raises(UserError, match="holds 8 pairs in its train split, not 9"):
         train(place / "run", str(place / "base"), place / "many", TrainSettings(examples=9), quiet=True)
     assert not (place / "many").exists()
-
-
-def test_another_number_of_pairs_is_another_training(tmp_path: Path) -> None:
-    asked = Request(student="base", data="f", settings=TrainSettings(examples=100))
-    open_checkpoints(tmp_path, asked, resume=False, write=True)
-    folder = tmp_path / CHECKPOINTS / "checkpoint-1"
-    folder.mkdir()
-    (folder / "trainer_state.json").write_text("{}", "utf-8")
-    with pytest.raises(UserError, match="started with examples 100, not 300"):
-        open_checkpoints(
-            tmp_path, asked.model_copy(update={"settings": TrainSettings(examples=300)}), resume=True, write=True
-        )
