@@ -328,6 +328,7 @@ def doctor(length: int | None, student: str | None) -> None:
 
 def main() -> None:
     """Entry point of the ``distill`` command."""
+    from distill.lacking import lacking
     from synth.console import run_command
 
-    run_command(distill, "distill")
+    run_command(distill, "distill", lacking)
