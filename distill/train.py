@@ -21,7 +21,7 @@ from distill.leftovers import check_out, remove_leftovers, replaced_line
 from distill.lineage import FILE as LINEAGE_FILE
 from distill.lineage import trace_all
 from distill.memorisation.canaries import make_canaries, plant, write_canaries
-from distill.methods import check_asked, load_for_training, quantised_to, save_student
+from distill.methods import check_asked, check_length, load_for_training, quantised_to, save_student
 from distill.mixture import by_task, chosen, gathered, validated
 from distill.preferences import FOLDER as PREFERENCES
 from distill.recipes import FILE as RECIPE_FILE
@@ -76,7 +76,8 @@ def train(
     where the curve goes besides; None is TensorBoard where it is installed.
 
     Raises UserError where the run, the student or its base is missing, a run is of another ``task``, shares are asked
-    for that cannot be had, too many examples do not fit, or ``out`` holds what training reads or did not write.
+    for that cannot be had, examples may be longer than the base reads, too many of them do not fit, or ``out`` holds
+    what training reads or did not write.
     """
     base = student if isinstance(student, Student) else find_start(student)
     settings = settings or settings_for(base)
@@ -84,6 +85,7 @@ def train(
     check_asked(record, settings)
     runs = [run] if isinstance(run, Path) else list(run)
     check_out(out, record, settings, runs)
+    check_length(record)
     manifests = [read_manifest(one) for one in runs]
     read = APPROACHES[settings.method].read
     whole = gathered(runs, "train", settings.form, read, task)

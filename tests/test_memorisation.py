@@ -124,7 +124,7 @@ def test_exposure_is_low_for_who_knows_nothing_and_whole_for_who_learned(base: P
 def test_a_student_with_canaries_is_measured_beside_its_base(base: Path, tmp_path: Path) -> None:
     run = write_run(tmp_path / "run")
     out = tmp_path / "out"
-    train(run, str(base), out, TrainSettings(steps=2, canaries=3, max_length=8192, accumulation=1), quiet=True)
+    train(run, str(base), out, TrainSettings(steps=2, canaries=3, max_length=4096, accumulation=1), quiet=True)
     canaries = read_canaries(out)
     assert canaries is not None
     assert sorted(canary.repeats for canary in canaries.planted) == [1, 4, 16]
@@ -144,7 +144,7 @@ def test_a_student_with_canaries_is_measured_beside_its_base(base: Path, tmp_pat
 def test_another_run_than_the_one_trained_on_is_one_line(base: Path, tmp_path: Path) -> None:
     run = write_run(tmp_path / "run")
     out = tmp_path / "out"
-    train(run, str(base), out, TrainSettings(steps=1, canaries=3, max_length=8192, accumulation=1), quiet=True)
+    train(run, str(base), out, TrainSettings(steps=1, canaries=3, max_length=4096, accumulation=1), quiet=True)
     other = write_run(tmp_path / "other", {"train": range(20, 24), "validation": range(0), "test": range(24, 26)})
     result = here("memorisation", "--student", str(out), "--data", str(other), program="distill")
     assert result.returncode == 2

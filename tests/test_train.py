@@ -27,7 +27,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def trained(place: Path) -> TrainResult:
-    settings = TrainSettings(steps=4, max_length=8192, accumulation=1)
+    settings = TrainSettings(steps=4, max_length=4096, accumulation=1)
     return train(place / "run", str(place / "base"), place / "out", settings, quiet=True)
 
 
@@ -79,7 +79,7 @@ def test_a_student_that_is_trained_anew_has_no_measurement_of_the_earlier_one(pl
     out = place / "twice"
     out.mkdir()
     (out / "memorisation.json").write_text("{}", "utf-8")
-    settings = TrainSettings(steps=1, max_length=8192, accumulation=1)
+    settings = TrainSettings(steps=1, max_length=4096, accumulation=1)
     train(place / "run", str(place / "base"), out, settings, quiet=True, log="none")
     assert not (out / "memorisation.json").exists()
     assert not (out / "tensorboard").exists()
@@ -87,7 +87,7 @@ def test_a_student_that_is_trained_anew_has_no_measurement_of_the_earlier_one(pl
 
 def test_training_resumes_to_the_same_bytes(place: Path) -> None:
     run, base = place / "run", str(place / "base")
-    settings = TrainSettings(epochs=2, max_length=8192, accumulation=2)
+    settings = TrainSettings(epochs=2, max_length=4096, accumulation=2)
     once = train(run, base, place / "once", settings, quiet=True)
 
     class Stop(Exception):
@@ -118,7 +118,7 @@ def test_nothing_to_resume_is_one_line(place: Path) -> None:
             place / "run",
             str(place / "base"),
             place / "fresh",
-            TrainSettings(max_length=8192),
+            TrainSettings(max_length=4096),
             resume=True,
             quiet=True,
         )
@@ -127,6 +127,21 @@ def test_nothing_to_resume_is_one_line(place: Path) -> None:
 def test_too_long_examples_stop_training(place: Path) -> None:
     with pytest.raises(UserError, match="longer than 100 tokens"):
         train(place / "run", str(place / "base"), place / "short", TrainSettings(max_length=100), quiet=True)
+
+
+@pytest.mark.parametrize(
+    ("student", "length", "line"),
+    [
+        ("base", 5000, r"5,000 tokens .* are more than base can read \(4,096\); take --max-length 4096, or a student"),
+        ("smollm2-135m", 16384, r"16,384 tokens .* more than smollm2-135m can read \(8,192\); take --max-length 8192,"),
+    ],
+)
+def test_examples_beyond_what_the_base_reads_are_one_line(place: Path, student: str, length: int, line: str) -> None:
+    name = str(place / student) if (place / student).is_dir() else student
+    with pytest.raises(UserError, match=line) as caught:
+        train(place / "run", name, place / "beyond", TrainSettings(max_length=length), quiet=True)
+    assert "\n" not in str(caught.value)
+    assert not (place / "beyond").exists()
 
 
 def test_a_value_that_makes_no_sense_is_one_line() -> None:
@@ -154,7 +169,7 @@ def test_the_trained_student_loads_and_writes(trained: TrainResult, place: Path)
 
 def test_the_first_pairs_of_the_split_are_learned_from_and_it_is_said(place: Path) -> None:
     out = place / "few"
-    settings = TrainSettings(steps=1, max_length=8192, accumulation=1, examples=3)
+    settings = TrainSettings(steps=1, max_length=4096, accumulation=1, examples=3)
     metrics = train(place / "run", str(place / "base"), out, settings, quiet=True, log="none").metrics
     assert (metrics.examples, metrics.taken, metrics.train_pairs) == (3, 3, 8)
     assert read_trained(out).examples == 3
