@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from distill.train import CHECKPOINTS, TrainResult, train
 from distill.trained import read_trained
 from synth.errors import UserError
 from synth.runs import read_manifest
+from tests.running import here
 from tests.students import write_base, write_run
 
 
@@ -142,6 +144,34 @@ def test_examples_beyond_what_the_base_reads_are_one_line(place: Path, student: 
         train(place / "run", name, place / "beyond", TrainSettings(max_length=length), quiet=True)
     assert "\n" not in str(caught.value)
     assert not (place / "beyond").exists()
+
+
+def said_of(result: TrainResult, monkeypatch: pytest.MonkeyPatch, place: Path, *flags: str) -> str:
+    """Return what the command says of a training that came to this."""
+    monkeypatch.setattr("distill.train.train", lambda *_args, **_said: result)
+    words = ("--student", str(place / "base"), "--data", str(place / "run"), "--out", str(place / "out"), *flags)
+    return here("train", *words, program="distill").stdout
+
+
+def test_refused_examples_are_said_in_one_line(
+    trained: TrainResult, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "left out" not in said_of(trained, monkeypatch, place)
+    short = trained.metrics.model_copy(update={"refused": ("a", "b"), "validation_refused": ("c",)})
+    lines = said_of(replace(trained, metrics=short), monkeypatch, place, "--max-length", "3000").splitlines()
+    said = (
+        "left out, longer than 3,000 tokens: 2 of 10 examples, 1 of 3 of the validation split; metrics.json names them"
+    )
+    assert lines.count(said) == 1
+
+
+def test_canaries_that_were_not_planted_are_said_in_one_line(
+    trained: TrainResult, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fewer = replace(trained, metrics=trained.metrics.model_copy(update={"canaries": 3}))
+    said = "2 of 5 canaries were not planted: there is no room for them in 4,096 tokens"
+    assert said in said_of(fewer, monkeypatch, place, "--canaries", "5").splitlines()
+    assert "not planted" not in said_of(fewer, monkeypatch, place, "--canaries", "3")
 
 
 def test_a_value_that_makes_no_sense_is_one_line() -> None:
