@@ -64,7 +64,7 @@ class TrainMetrics(Record):
     epoch_tokens: int | None = None
     """All tokens of one epoch, those of the prompts too."""
     canaries: int = 0
-    """That were planted, to measure what is memorised."""
+    """That were planted, to measure what is memorised; those with which an example did not fit were not."""
     trained_parameters: int
     tokens: int
     """Tokens of all forward passes of this training, without padding."""
@@ -167,6 +167,16 @@ def tasks_of(metrics: TrainMetrics) -> str:
     )
     shares = ", ".join(f"{name} {share:g}" for name, share in metrics.mix.items())
     return f"{said}; asked for: {shares}, drawn by seed {metrics.seed}" if shares else said
+
+
+def refused_of(metrics: TrainMetrics, max_length: int) -> str:
+    """Return how many examples were left out for their length; nothing where none was."""
+    splits = (
+        (metrics.refused, metrics.examples, "examples"),
+        (metrics.validation_refused, metrics.validation_examples, "of the validation split"),
+    )
+    said = [f"{len(ids):,} of {len(ids) + kept:,} {what}" for ids, kept, what in splits if ids]
+    return f"left out, longer than {max_length:,} tokens: {', '.join(said)}; metrics.json names them" if said else ""
 
 
 def command_words(metrics: TrainMetrics, lineage: Lineage) -> str:

@@ -6,22 +6,41 @@ import json
 import shutil
 from pathlib import Path
 
-from pydantic import ValidationError
+from pydantic import JsonValue, ValidationError
 
 from distill.settings import TrainSettings
+from distill.student import LoraSettings, Recipe
 from synth.errors import UserError
 from synth.records import JsonObject, Record
 
 CHECKPOINTS = "checkpoints"
 _REQUEST = "request.json"
+_SETTLED = {*Recipe.model_fields, "form", "rank", "max_length"}
+"""Settings that recipe, adapter and length hold as they came out, whoever said them."""
+_HASHES = frozenset({"data", "train_split", "validation_split", "base_weights", "starting_adapter"})
+_SHOWN = 12
+"""Digits of a hash."""
 
 
 class Request(Record):
     """What a training was started with; a resumed one has to be asked for the same."""
 
     student: str
+    revision: str | None
+    """Commit of the base's repository."""
+    base_weights: str | None
+    """Their SHA-256, where they are one file."""
+    starting_adapter: str | None
+    """SHA-256 of the one that the training goes on with."""
     data: str
     """Fingerprint of the run."""
+    train_split: str
+    """SHA-256 of its file: a run may be extended under the same fingerprint."""
+    validation_split: str
+    max_length: int
+    recipe: Recipe
+    """With what the command said in it."""
+    lora: LoraSettings
     settings: TrainSettings
 
 
@@ -77,14 +96,25 @@ def _same(out: Path, request: Request) -> None:
     try:
         before, now = _flat(Request.model_validate_json(path.read_text("utf-8"))), _flat(request)
     except ValidationError as error:
-        raise UserError(f"{path} cannot be read; choose another --out") from error
-    for name, value in before.items():
-        if now[name] != value:
-            raise UserError(
-                f"{out} was started with {name.replace('_', ' ')} {value}, not {now[name]}; "
-                "resume with the same, or choose another --out"
-            )
+        raise UserError(f"{path} cannot be read, or is of another version; choose another --out") from error
+    differ = [
+        f"{name.replace('_', ' ')} {_shown(name, value)}, not {_shown(name, now[name])}"
+        for name, value in before.items()
+        if now[name] != value
+    ]
+    if differ:
+        raise UserError(f"{out} was started with {'; '.join(differ)}; resume with the same, or choose another --out")
 
 
 def _flat(request: Request) -> JsonObject:
-    return {"student": request.student, "data": request.data, **request.settings.model_dump(mode="json")}
+    """Return everything that has to be the same, each by its name."""
+    said: JsonObject = request.model_dump(mode="json", exclude={"recipe", "lora", "settings"})
+    said |= request.recipe.model_dump(mode="json")
+    said |= {f"lora {name}": value for name, value in request.lora.model_dump(mode="json").items()}
+    return said | request.settings.model_dump(mode="json", exclude=_SETTLED)
+
+
+def _shown(name: str, value: JsonValue) -> str:
+    if value is None:
+        return "none"
+    return " + ".join(part[:_SHOWN] for part in str(value).split(" + ")) if name in _HASHES else str(value)

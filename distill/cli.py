@@ -170,6 +170,7 @@ def train(
     distill train --student llama-3.2-1b --data outputs/endo --method gkd --teacher outputs/endo-8b
     distill train --student outputs/endo-1b --data outputs/endo --method dpo --out outputs/endo-1b-dpo
     """
+    from distill.card import refused_of
     from distill.mixture import parse_mix
     from distill.recipes import load_recipe, resolve
     from distill.settings import settings_for
@@ -227,6 +228,12 @@ def train(
     click.echo(
         f"{metrics.steps} steps, {metrics.tokens_per_second:,.0f} tokens/s, train loss {metrics.train_loss:.4f}, {loss}"
     )
+    length = settings.max_length or chosen.max_length
+    if refused := refused_of(metrics, length):
+        click.echo(refused)
+    if metrics.canaries < canaries:
+        without = canaries - metrics.canaries
+        click.echo(f"{without} of {canaries} canaries were not planted: there is no room for them in {length:,} tokens")
     what = "model" if metrics.method == "full" else "adapter"
     click.echo(f"{result.adapter}: {what}, metrics.json, curve.jsonl, README.md (card), recipe.yaml")
     click.echo(f"{result.adapter / 'report.html'}: curves, results, recipe, and where the data comes from")
@@ -328,6 +335,7 @@ def doctor(length: int | None, student: str | None) -> None:
 
 def main() -> None:
     """Entry point of the ``distill`` command."""
+    from distill.lacking import lacking
     from synth.console import run_command
 
-    run_command(distill, "distill")
+    run_command(distill, "distill", lacking)

@@ -79,7 +79,9 @@ def reset_peak_memory(device: str) -> bool:
     if device.startswith("cuda"):
         import torch
 
-        torch.cuda.reset_peak_memory_stats(device)
+        # Before anything was put on a GPU there is no peak, and no allocator yet that could be told to forget it.
+        if torch.cuda.is_initialized():
+            torch.cuda.reset_peak_memory_stats(device)
         return True
     try:
         # proc_pid_clear_refs(5): 5 resets the peak resident set, on Linux.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 from distill.approaches import APPROACHES
 from distill.settings import TrainSettings
-from distill.student import Method, Quantisation, Student, load_model
+from distill.student import Method, Quantisation, Student, base_context, load_model
 from distill.trained import is_trained, read_trained
 from synth.errors import UserError
 
@@ -53,6 +53,16 @@ def check_asked(student: Student, settings: TrainSettings) -> None:
     if student.lora != read_trained(Path(student.start.folder)).student.lora:
         raise UserError(
             f"{student.start.folder} goes on with its own adapter; leave --rank, and the recipe's lora, out"
+        )
+
+
+def check_length(student: Student) -> None:
+    """Raise UserError where examples may be longer than the base can read: beyond that it has learned no places."""
+    context = base_context(student)
+    if context is not None and student.max_length > context:
+        raise UserError(
+            f"examples of up to {student.max_length:,} tokens (--max-length, or the recipe's) are more than "
+            f"{student.name} can read ({context:,}); take --max-length {context}, or a student with a longer context"
         )
 
 

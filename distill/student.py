@@ -6,6 +6,7 @@ to get it. Weights are read from safetensors only, and no code comes with them.
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import re
@@ -13,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, JsonValue, model_validator
 
 from distill.files import existing, read_yaml, yaml_names
 from synth.assets import sha256
@@ -27,8 +28,11 @@ if TYPE_CHECKING:
     from transformers.utils.quantization_config import BitsAndBytesConfig
 
 _FOLDER = Path(__file__).resolve().parent / "students"
+_OWN_LENGTH = 4096
+"""Tokens of an example for a base that the user brought, unless it reads fewer."""
 ADAPTER_FILE = "adapter_config.json"
 """Where it lies beside a base, transformers puts the adapter on the base as that is read."""
+ADAPTER_WEIGHTS = "adapter_model.safetensors"
 _HASHED_BYTES = 1_000_000_000
 """Larger bases are known by their repository's revision alone."""
 _HUB_ID = re.compile(r"([A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(?:@([\w.-]+))?")
@@ -189,7 +193,8 @@ def find_student(name: str) -> Student:
         return read_yaml(_FOLDER / f"{name}.yaml", Student)
     if (path := existing(name)) is not None and path.is_dir():
         if (path / "config.json").is_file():
-            return _own_student(path.name, folder=str(path.resolve()))
+            length = min(_OWN_LENGTH, _said_context(path) or _OWN_LENGTH)
+            return _own_student(path.name, folder=str(path.resolve()), max_length=length)
         raise UserError(f"{name} holds no base: config.json is missing")
     if hub := _HUB_ID.fullmatch(name):
         return _own_student(name, repository=hub[1], revision=hub[2])
@@ -210,7 +215,12 @@ def how_to_find(student: Student) -> str:
 
 
 def _own_student(
-    name: str, *, folder: str | None = None, repository: str | None = None, revision: str | None = None
+    name: str,
+    *,
+    folder: str | None = None,
+    repository: str | None = None,
+    revision: str | None = None,
+    max_length: int = _OWN_LENGTH,
 ) -> Student:
     """Return a student with usual settings for a base that the user brought."""
     return Student(
@@ -219,7 +229,7 @@ def _own_student(
         repository=repository,
         revision=revision,
         licence="see the base" if repository is None else f"see https://huggingface.co/{repository}",
-        max_length=4096,
+        max_length=max_length,
         lora=LoraSettings(rank=16, alpha=32, dropout=0.0),
         recipe=USUAL,
     )
@@ -258,6 +268,22 @@ def base_folder(student: Student) -> Path:
         return Path(snapshot_download(student.repository, revision=student.revision, local_files_only=True))
     except LocalEntryNotFoundError as error:
         raise UserError(_missing(student)) from error
+
+
+def base_context(student: Student) -> int | None:
+    """Return how many tokens a base can read at most, as the catalogue says it or its own config.json; None where
+    neither does. UserError where there is no base to look at."""
+    return student.context if student.context is not None else _said_context(base_folder(student))
+
+
+def _said_context(folder: Path) -> int | None:
+    try:
+        config: JsonValue = json.loads((folder / "config.json").read_text("utf-8"))
+    except ValueError:
+        return None
+    said = config.get("text_config", config) if isinstance(config, dict) else None
+    found = said.get("max_position_embeddings") if isinstance(said, dict) else None
+    return found if isinstance(found, int) and found > 0 else None
 
 
 def pinned(student: Student) -> Student:

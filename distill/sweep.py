@@ -23,7 +23,7 @@ from distill.recipes import as_recipe
 from distill.results import Results
 from distill.scoring import make_folder, versions
 from distill.settings import Precision, TrainSettings, adjusted, settings_for
-from distill.student import Method, Student, find_student, pinned, quiet_hub
+from distill.student import Method, Student, base_sha256, find_student, pinned, quiet_hub
 from distill.sweep_eval import (
     BESIDE,
     Beside,
@@ -34,6 +34,7 @@ from distill.sweep_eval import (
 )
 from distill.sweep_records import FILE, Shared, Sweep, SweepRow
 from distill.sweep_report import write_sweep_report
+from distill.trained import read_trained
 from synth.assets import sha256
 from synth.errors import UserError
 from synth.runs import read_manifest
@@ -93,15 +94,17 @@ def sweep(
 
     What is finished is not done again, what was interrupted is gone on with, and rows of earlier calls stay.
     ``sweep.json`` and ``report.html`` are written after each combination. A combination that fails for a user's reason
-    is a row that says so. Raises UserError where no combination could do anything: for run, student, or a folder with a
-    sweep of something else.
+    is a row that says so. Raises UserError where no combination could do anything: for run, student, base, or a folder
+    with a sweep of something else.
     """
     if world_size() > 1:
         raise UserError("a sweep trains in one process, one student after the other; leave the launcher out")
-    base = find_student(student)
+    base = pinned(find_student(student))
     whole = examples(run, "train", base.recipe.format)
     shared = Shared(
         student=base.name,
+        revision=base.revision,
+        base_sha256=base_sha256(base),
         data=read_manifest(run).fingerprint,
         train_sha256=_train_sha256(run),
         steps=steps,
@@ -122,6 +125,8 @@ def sweep(
         items=len(asked.items),
         simulated=asked.simulated,
     )
+    # What is trained from here on is held to the same base and data, wherever the sweep is stopped.
+    _write(out, table)
     bench = _Bench(run, student, base, out, asked, whole, shared, batch_size, device, quiet, progress)
     planned = combinations(base.name, pairs, methods, seeds)
     for i, one in enumerate(planned, start=1):
@@ -130,7 +135,7 @@ def sweep(
         if row.reason is not None:
             say(f"{one.name}: {row.reason}")
         table = _with(table, row, bench)
-        (out / FILE).write_text(table.model_dump_json(indent=2) + "\n", "utf-8")
+        _write(out, table)
         write_sweep_report(out / "report.html", table)
     return table
 
@@ -211,13 +216,15 @@ class _Bench:
         free_memory()
 
     def _is_the_same(self, folder: Path, settings: TrainSettings) -> bool:
-        recipe = as_recipe(pinned(adjusted(self.base, settings)), folder.name)
+        recipe = as_recipe(adjusted(self.base, settings), folder.name)
         written = folder / RECIPE_FILE
         return (
             written.is_file()
             and written.read_text("utf-8") == recipe
             and read_metrics(folder).taken == settings.examples
             and read_lineage(folder).train_sha256 == self.shared.train_sha256
+            # A base that was trained whole is not known any more.
+            and read_trained(folder).base_sha256 in (None, self.shared.base_sha256)
         )
 
     def _evaluated(self, folder: Path) -> Results:
@@ -270,6 +277,11 @@ def _earlier(out: Path, shared: Shared) -> Sweep | None:
         return None
     found = read_record(out / FILE, Sweep, f"{out / FILE} is missing")
     before, now = found.shared.model_dump(), shared.model_dump()
+    if before["student"] == now["student"] and any(before[name] != now[name] for name in ("revision", "base_sha256")):
+        raise UserError(
+            f"{out} holds a sweep of other weights of {shared.student} than those here, or does not say of which; "
+            "choose another --out"
+        )
     for name, value in before.items():
         if now[name] != value:
             said = {True: "none"}
@@ -278,6 +290,10 @@ def _earlier(out: Path, shared: Shared) -> Sweep | None:
                 f"not {said.get(now[name] is None, now[name])}; say the same, or choose another --out"
             )
     return found
+
+
+def _write(out: Path, table: Sweep) -> None:
+    (out / FILE).write_text(table.model_dump_json(indent=2) + "\n", "utf-8")
 
 
 def _train_sha256(run: Path) -> str:

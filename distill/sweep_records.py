@@ -19,6 +19,11 @@ class Shared(Record):
     """What all combinations of a folder have in common; another sweep takes another folder."""
 
     student: str
+    revision: str | None = None
+    """Commit of the base's repository."""
+    base_sha256: str | None = None
+    """Of the base's weights where they are one file: a base may be made anew under the same name. None, as of the
+    revision, where an earlier version did not say, too."""
     data: str
     """Fingerprint of the run."""
     train_sha256: str

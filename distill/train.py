@@ -13,25 +13,31 @@ from typing import TYPE_CHECKING
 from distill.approaches import APPROACHES
 from distill.card import TrainMetrics
 from distill.checkpoints import CHECKPOINTS, Request, open_checkpoints, remove_checkpoints
-from distill.datasets import Fitted, fit
+from distill.datasets import Example, Fitted, fit, tokenize
 from distill.device import peak_memory, place, rank, resolve_precision, world_size
 from distill.documents import CURVE, METRICS, write_documents
 from distill.generation import stop_tokens
 from distill.leftovers import check_out, remove_leftovers, replaced_line
 from distill.lineage import FILE as LINEAGE_FILE
 from distill.lineage import trace_all
-from distill.memorisation.canaries import make_canaries, plant, write_canaries
-from distill.methods import check_asked, load_for_training, quantised_to, save_student
+from distill.memorisation.canaries import Canaries, make_canaries, plant, write_canaries
+from distill.methods import check_asked, check_length, load_for_training, quantised_to, save_student
 from distill.mixture import by_task, chosen, gathered, validated
+from distill.preferences import FOLDER as PREFERENCES
 from distill.recipes import FILE as RECIPE_FILE
 from distill.recipes import as_recipe
 from distill.settings import TrainSettings, adjusted, settings_for
-from distill.student import Student, base_sha256, load_tokenizer, pinned, quiet_hub
+from distill.student import ADAPTER_WEIGHTS, Student, base_sha256, load_tokenizer, pinned, quiet_hub
 from distill.trained import STUDENT_FILE, TrainedStudent, find_start
+from synth.assets import sha256
 from synth.console import say
+from synth.errors import UserError
+from synth.records import Split
 from synth.runs import read_manifest
 
 if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
     from distill.objectives import Trainer
     from distill.tracking import Log
 
@@ -68,12 +74,13 @@ def train(
     ``student`` is a name, the folder of a trained student to go on from, or a student with a recipe's settings; without
     ``settings`` they are the recipe's. The student with the lowest validation loss is kept. ``resume`` goes on from the
     last checkpoint in ``out``, bit for bit. A student that an earlier training left in ``out`` is replaced at the end.
-    Canaries are planted where the settings say so, and written to ``out``.
+    Canaries are planted where the settings say so and there is room for them, and written to ``out``.
     Under ``torchrun`` or ``accelerate launch`` the ranks train together, and the first of them writes. ``log`` says
     where the curve goes besides; None is TensorBoard where it is installed.
 
     Raises UserError where the run, the student or its base is missing, a run is of another ``task``, shares are asked
-    for that cannot be had, too many examples do not fit, or ``out`` holds what training reads or did not write.
+    for that cannot be had, examples may be longer than the base reads, too many of them or all canaries do not fit, or
+    ``out`` holds what training reads or did not write.
     """
     base = student if isinstance(student, Student) else find_start(student)
     settings = settings or settings_for(base)
@@ -81,13 +88,12 @@ def train(
     check_asked(record, settings)
     runs = [run] if isinstance(run, Path) else list(run)
     check_out(out, record, settings, runs)
+    check_length(record)
     manifests = [read_manifest(one) for one in runs]
     read = APPROACHES[settings.method].read
     whole = gathered(runs, "train", settings.form, read, task)
     rows = chosen(whole, settings.mix, settings.examples, settings.seed, runs)
     planted = make_canaries(rows, settings.canaries, settings.seed) if settings.canaries else None
-    if planted is not None:
-        rows = plant(rows, planted)
     lineage = trace_all(runs, manifests)
     first = rank() == 0
     quiet_hub()
@@ -100,11 +106,26 @@ def train(
     model = load_for_training(record, settings, where, precision)
     record = pinned(record)
     stops = stop_tokens(model, tokenizer)
+    if planted is not None:
+        planted = _fitting(planted, rows, tokenizer, stops, record.max_length)
+        rows = plant(rows, planted)
     fitted = fit(rows, tokenizer, stops, record.max_length)
     beside = validated(gathered(runs, "validation", settings.form, read), settings.mix, settings.seed)
     held_out = fit(beside, tokenizer, stops, record.max_length)
-    data = " + ".join(manifest.fingerprint for manifest in manifests)
-    request = Request(student=record.name, data=data, settings=settings)
+    weights = base_sha256(record)
+    request = Request(
+        student=record.name,
+        revision=record.revision,
+        base_weights=weights,
+        starting_adapter=None if record.start is None else _sha256(Path(record.start.folder) / ADAPTER_WEIGHTS),
+        data=" + ".join(manifest.fingerprint for manifest in manifests),
+        train_split=_split_sha256(runs, "train", settings),
+        validation_split=_split_sha256(runs, "validation", settings),
+        max_length=record.max_length,
+        recipe=record.recipe,
+        lora=record.lora,
+        settings=settings,
+    )
     checkpoint = open_checkpoints(out, request, resume=resume, write=first)
     if first and checkpoint is None:
         remove_log(out / TENSORBOARD)
@@ -147,6 +168,7 @@ def train(
         held_out,
         pairs=len(whole),
         tasks=by_task(rows, fitted.refused),
+        canaries=0 if planted is None else len(planted.planted),
         tokens=tokens,
         seconds=seconds,
         device=where,
@@ -160,7 +182,7 @@ def train(
             student=record.model_copy(update={"start": None}),
             method=settings.method,
             quantisation=quantised_to(record, settings),
-            base_sha256=None if APPROACHES[settings.method].whole else base_sha256(record),
+            base_sha256=None if APPROACHES[settings.method].whole else weights,
             format=settings.form,
             tasks=tuple(by_task(rows)),
             longest_completion=max(tokens.completion_length for tokens in fitted.kept),
@@ -181,6 +203,41 @@ def train(
     return TrainResult(out, metrics, writes=first)
 
 
+def _fitting(
+    canaries: Canaries,
+    rows: Sequence[Example],
+    tokenizer: PreTrainedTokenizerBase,
+    stops: frozenset[int],
+    max_length: int,
+) -> Canaries:
+    """Return the canaries with which an example still fits in; the examples of the others are learned from as they are.
+
+    Raises UserError where there is none.
+    """
+    hosts = {canary.id for canary in canaries.planted}
+    copies = plant([row for row in rows if row.id in hosts], canaries)
+    # The copies of a canary are all the same.
+    first = {copy.id.rpartition("#")[0]: copy for copy in copies}
+    kept = tuple(
+        canary
+        for canary in canaries.planted
+        if len(tokenize(first[canary.id], tokenizer, stops).input_ids) <= max_length
+    )
+    if not kept:
+        raise UserError(f"no example fits into {max_length:,} tokens with a canary in it; raise --max-length")
+    return canaries.model_copy(update={"planted": kept})
+
+
+def _split_sha256(runs: Sequence[Path], split: Split, settings: TrainSettings) -> str:
+    """Return the SHA-256 of what is read of a split, for each run."""
+    folder = PREFERENCES if APPROACHES[settings.method].objective == "dpo" else "dataset"
+    return " + ".join(_sha256(run / folder / f"{split}.parquet") for run in runs)
+
+
+def _sha256(path: Path) -> str:
+    return sha256(path.read_bytes()) if path.is_file() else "none"
+
+
 def _over_ranks(trainer: Trainer, value: int) -> int:
     """Return the sum over all processes."""
     import torch
@@ -198,6 +255,7 @@ def _metrics(
     *,
     pairs: int,
     tasks: dict[str, int],
+    canaries: int,
     tokens: int,
     seconds: float,
     device: str,
@@ -237,7 +295,7 @@ def _metrics(
         validation_refused=held_out.refused,
         completion_tokens=sum(tokens.completion_length for tokens in fitted.kept),
         epoch_tokens=sum(len(tokens.input_ids) for tokens in fitted.kept),
-        canaries=settings.canaries,
+        canaries=canaries,
         trained_parameters=sum(weights.numel() for weights in trainer.model.parameters() if weights.requires_grad),
         tokens=tokens,
         tokens_per_second=round(tokens / seconds, 1),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 
 import click
 
@@ -10,8 +11,13 @@ from synth.errors import UserError
 from synth.interrupts import listen, unheeded
 
 
-def run_command(group: click.Group, name: str) -> None:
-    """Run a command and leave the process with its exit code: 0 done, 2 a user's mistake, 130 stopped by the user."""
+def run_command(
+    group: click.Group, name: str, explained: Callable[[Exception], str | None] = lambda _error: None
+) -> None:
+    """Run a command and leave the process with its exit code: 0 done, 2 a user's mistake, 130 stopped by the user.
+
+    ``explained`` says in one line what a library's error means, where a user can mend that; None where it is a fault.
+    """
     listen()
     code: object = 0
     try:
@@ -29,10 +35,14 @@ def run_command(group: click.Group, name: str) -> None:
         where = f": {error.filename}" if error.filename else ""
         say(f"{name}: {error.strerror or error}{where}")
         code = 1
-    except Exception:
-        if not unheeded():
+    except Exception as error:
+        if unheeded():
+            code = 130
+        elif line := explained(error):
+            say(f"{name}: {line}")
+            code = 2
+        else:
             raise
-        code = 130
     sys.exit(code if isinstance(code, int) else 0)
 
 

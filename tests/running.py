@@ -12,9 +12,8 @@ from collections.abc import Mapping
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
-from distill.cli import distill as distill_group
-from synth.cli import synth as synth_group
-from synth.console import run_command
+from distill.cli import main as distill_main
+from synth.cli import main as synth_main
 from tests.fake_server import FakeServer
 
 ANNOUNCED = ("teacher: ", "judge: ", "decoding is ", "accepted ", "all encounters are there")
@@ -48,7 +47,7 @@ def here(*words: str, program: str = "synth") -> subprocess.CompletedProcess[str
     code: object = None
     try:
         with redirect_stdout(stdout), redirect_stderr(stderr):
-            run_command({"synth": synth_group, "distill": distill_group}[program], program)
+            {"synth": synth_main, "distill": distill_main}[program]()
     except SystemExit as leaving:
         code = leaving.code
     finally:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from distill.documents import read_metrics
 from distill.leftovers import remove_leftovers
 from distill.memorisation.canaries import read_canaries
 from distill.predict import load_student
@@ -27,7 +28,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def trained(place: Path, out: str, *, resume: bool = False, **said: object) -> Path:
+def trained(place: Path, out: str, *, resume: bool = False, **said: str | float) -> Path:
     """Train for a step, which is an epoch of the run, with what is said, and return the folder."""
     ask = TrainSettings.model_validate({"epochs": 1, "accumulation": 8} | said)
     train(place / "run", str(place / "base"), place / out, ask, device="cpu", quiet=True, log="none", resume=resume)
@@ -48,7 +49,7 @@ def same_weights(one: Path, other: Path) -> bool:
 def test_the_second_student_is_the_one_that_an_empty_folder_gets(place: Path) -> None:
     """An adapter, the whole base, an adapter again, each into the same folder and into one of its own."""
     for number, method in enumerate(("lora", "full", "lora")):
-        said = {"method": method, "learning_rate": 1e-2, "seed": number}
+        said: dict[str, str | float] = {"method": method, "learning_rate": 1e-2, "seed": number}
         out, alone = trained(place, "twice", **said), trained(place, f"alone{number}", **said)
         assert names(out) == names(alone)
         assert names(out) & (ADAPTER | MODEL) == (MODEL if method == "full" else ADAPTER)
@@ -85,10 +86,11 @@ def test_a_folder_that_holds_no_student_keeps_its_files(tmp_path: Path) -> None:
 def test_the_earlier_student_is_whole_until_the_new_one_can_be_written(
     place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """And a training that was killed in the middle of the exchange goes on to the same student."""
+    """And a training that was killed in the middle of the exchange, which may be in the middle of an epoch, goes on to
+    the same student."""
     out = trained(place, "exchange")
     before = {path.name: path.read_bytes() for path in out.iterdir()}
-    said = {"method": "full", "seed": 3}
+    said: dict[str, str | float] = {"method": "full", "seed": 3, "steps": 2, "accumulation": 1}
 
     class Killed(Exception):
         pass
@@ -107,6 +109,7 @@ def test_the_earlier_student_is_whole_until_the_new_one_can_be_written(
     trained(place, "exchange", resume=True, **said)
     assert names(out) == names(trained(place, "exchanged", **said))
     assert read_trained(out).method == "full"
+    assert read_metrics(out).steps == 2
     assert same_weights(out, place / "exchanged")
 
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from distill.datasets import Example, student_prompt
-from distill.generation import Loaded
+from distill.datasets import Example, examples, student_prompt, tokenize
+from distill.generation import Loaded, stop_tokens
 from distill.memorisation.canaries import Canary, make_canaries, plant, random_suffix, read_canaries
 from distill.memorisation.exposure import exposure, suffix_losses
 from distill.memorisation.extraction import longest_common_run
@@ -124,7 +124,7 @@ def test_exposure_is_low_for_who_knows_nothing_and_whole_for_who_learned(base: P
 def test_a_student_with_canaries_is_measured_beside_its_base(base: Path, tmp_path: Path) -> None:
     run = write_run(tmp_path / "run")
     out = tmp_path / "out"
-    train(run, str(base), out, TrainSettings(steps=2, canaries=3, max_length=8192, accumulation=1), quiet=True)
+    train(run, str(base), out, TrainSettings(steps=2, canaries=3, max_length=4096, accumulation=1), quiet=True)
     canaries = read_canaries(out)
     assert canaries is not None
     assert sorted(canary.repeats for canary in canaries.planted) == [1, 4, 16]
@@ -141,10 +141,39 @@ def test_a_student_with_canaries_is_measured_beside_its_base(base: Path, tmp_pat
     assert "trained with canaries" in card
 
 
+def test_a_canary_without_room_is_not_planted_and_its_example_is_learned_from(base: Path, tmp_path: Path) -> None:
+    run, out = write_run(tmp_path / "run"), tmp_path / "out"
+    system = load_base(str(base))
+    stops = stop_tokens(system.model, system.tokenizer)
+    found = examples(run, "train", "json")
+    lengths = {row.id: len(tokenize(row, system.tokenizer, stops).input_ids) for row in found}
+    longest = max(lengths, key=lambda name: lengths[name])
+    seed = next(seed for seed in range(99) if longest in {one.id for one in make_canaries(found, 3, seed).planted})
+    asked = {one.id: one for one in make_canaries(found, 3, seed).planted}
+    settings = TrainSettings(steps=1, canaries=3, seed=seed, max_length=lengths[longest], accumulation=1)
+    metrics = train(run, str(base), out, settings, quiet=True, log="none").metrics
+    planted = read_canaries(out)
+    assert planted is not None
+    kept = {one.id: one for one in planted.planted}
+    assert kept == {name: one for name, one in asked.items() if name in kept}
+    assert longest not in kept
+    assert metrics.canaries == len(kept) >= 1
+    assert metrics.refused == ()
+    assert metrics.examples == len(found) - len(kept) + sum(one.repeats for one in kept.values())
+    assert f"Trained with {len(kept)} canaries" in (out / "README.md").read_text("utf-8")
+
+
+def test_canaries_of_which_none_has_room_are_one_line(base: Path, tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run")
+    settings = TrainSettings(steps=1, canaries=3, max_length=100)
+    with pytest.raises(UserError, match="no example fits into 100 tokens with a canary in it; raise --max-length"):
+        train(run, str(base), tmp_path / "out", settings, quiet=True)
+
+
 def test_another_run_than_the_one_trained_on_is_one_line(base: Path, tmp_path: Path) -> None:
     run = write_run(tmp_path / "run")
     out = tmp_path / "out"
-    train(run, str(base), out, TrainSettings(steps=1, canaries=3, max_length=8192, accumulation=1), quiet=True)
+    train(run, str(base), out, TrainSettings(steps=1, canaries=3, max_length=4096, accumulation=1), quiet=True)
     other = write_run(tmp_path / "other", {"train": range(20, 24), "validation": range(0), "test": range(24, 26)})
     result = here("memorisation", "--student", str(out), "--data", str(other), program="distill")
     assert result.returncode == 2

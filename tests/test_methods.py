@@ -149,7 +149,7 @@ def test_bf16_keeps_what_is_trained_in_float32(place: Path) -> None:
     from safetensors import safe_open
 
     out = place / "bf16"
-    settings = TrainSettings(precision="bf16", steps=1, accumulation=1, max_length=8192)
+    settings = TrainSettings(precision="bf16", steps=1, accumulation=1, max_length=4096)
     metrics = train(place / "run", str(place / "base"), out, settings, device="cpu", quiet=True).metrics
     assert metrics.precision == "bf16"
     with safe_open(out / "adapter_model.safetensors", framework="pt") as weights:

@@ -111,7 +111,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         write_run(folder / "notes")
         write_run(folder / "handovers", task="handover")
         settings = TrainSettings(
-            steps=1, max_length=8192, accumulation=1, mix={"note": 0.25, "handover": 0.75}, examples=8, seed=2
+            steps=1, max_length=4096, accumulation=1, mix={"note": 0.25, "handover": 0.75}, examples=8, seed=2
         )
         runs = [folder / "notes", folder / "handovers"]
         train(runs, str(write_base(folder / "base")), folder / "both", settings, quiet=True, log="none", device="cpu")

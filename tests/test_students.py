@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from distill.student import (
     Architecture,
     Method,
     Shape,
+    base_context,
     base_folder,
     find_student,
     how_to_find,
@@ -307,3 +309,22 @@ def test_a_tokenizer_without_a_chat_template_is_refused(tmp_path: Path) -> None:
     config.write_text(json.dumps(settings), "utf-8")
     with pytest.raises(UserError, match="no chat template"):
         load_tokenizer(find_student(str(folder)))
+
+
+@pytest.mark.parametrize(
+    ("config", "context", "length"),
+    [
+        ({"max_position_embeddings": 2048}, 2048, 2048),
+        ({"max_position_embeddings": 32768}, 32768, 4096),
+        ({"text_config": {"max_position_embeddings": 1024}}, 1024, 1024),
+        ({"max_position_embeddings": None}, None, 4096),
+        ({}, None, 4096),
+        ([], None, 4096),
+    ],
+)
+def test_a_base_that_the_user_brought_says_how_much_it_reads(
+    tmp_path: Path, config: object, context: int | None, length: int
+) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(config), "utf-8")
+    student = find_student(str(tmp_path))
+    assert (base_context(student), student.max_length) == (context, length)

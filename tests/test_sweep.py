@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from distill.cli import distill
+from distill.device import reset_peak_memory
 from distill.evaluate import evaluate
 from distill.progress import TrainingProgress
 from distill.sweep import Combination, combinations, sweep
@@ -183,6 +184,58 @@ def test_another_sweep_in_the_same_folder_is_refused(place: Path) -> None:
         run_cli(place, out, "--examples", "90", "--steps", "3")
     with pytest.raises(UserError, match="with steps 1, not none"):
         run_cli(place, out, "--examples", "90", "--epochs", "3")
+
+
+def other_weights(base: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    weights = base / "model.safetensors"
+    save_file({name: values + 1e-3 for name, values in load_file(weights).items()}, weights, {"format": "pt"})
+
+
+def test_a_base_that_was_made_anew_takes_another_folder(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And the first training is held to the base, too, before there is a row."""
+    base, out = write_base(place / "rebuilt"), place / "rebuilt-sweep"
+
+    def again() -> None:
+        sweep(place / "run", str(base), out, pairs=(2,), steps=1, device="cpu", quiet=True)
+
+    def pulled(*_args: object, **_said: object) -> None:
+        raise Stop
+
+    monkeypatch.setattr("distill.train.train", pulled)
+    for _ in range(2):
+        with pytest.raises(Stop):
+            again()
+    assert json.loads((out / "sweep.json").read_text("utf-8"))["rows"] == []
+    other_weights(base)
+    with pytest.raises(UserError, match="holds a sweep of other weights of rebuilt than those here") as caught:
+        again()
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.slow
+def test_a_student_of_another_base_is_not_taken_into_a_table(place: Path) -> None:
+    """Where sweep.json was lost, the student's own word counts."""
+    base, out = write_base(place / "lost"), place / "lost-sweep"
+    said = {"pairs": (2,), "steps": 1, "max_new_tokens": 16, "device": "cpu", "quiet": True}
+    sweep(place / "run", str(base), out, **said)  # type: ignore[arg-type]
+    (out / "sweep.json").unlink()
+    other_weights(base)
+    found = sweep(place / "run", str(base), out, **said)  # type: ignore[arg-type]
+    assert "holds a student that was trained otherwise" in str(found.rows[0].reason)
+
+
+def test_a_gpu_that_nothing_was_put_on_has_no_peak_to_forget(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As before the first training of a sweep; torch asks for the allocator, which is not there yet."""
+    told: list[str] = []
+    monkeypatch.setattr("torch.cuda.reset_peak_memory_stats", told.append)
+    monkeypatch.setattr("torch.cuda.is_initialized", lambda: False)
+    assert reset_peak_memory("cuda:0")
+    assert told == []
+    monkeypatch.setattr("torch.cuda.is_initialized", lambda: True)
+    assert reset_peak_memory("cuda:0")
+    assert told == ["cuda:0"]
 
 
 def run_cli(place: Path, out: Path, *said: str) -> str:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from distill.checkpoints import Request, open_checkpoints
 from distill.lineage import read_lineage, trace
 from distill.predict import load_student, predict
 from distill.settings import TrainSettings, settings_of
@@ -15,6 +15,7 @@ from distill.train import CHECKPOINTS, TrainResult, train
 from distill.trained import read_trained
 from synth.errors import UserError
 from synth.runs import read_manifest
+from tests.running import here
 from tests.students import write_base, write_run
 
 
@@ -28,7 +29,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def trained(place: Path) -> TrainResult:
-    settings = TrainSettings(steps=4, max_length=8192, accumulation=1)
+    settings = TrainSettings(steps=4, max_length=4096, accumulation=1)
     return train(place / "run", str(place / "base"), place / "out", settings, quiet=True)
 
 
@@ -80,7 +81,7 @@ def test_a_student_that_is_trained_anew_has_no_measurement_of_the_earlier_one(pl
     out = place / "twice"
     out.mkdir()
     (out / "memorisation.json").write_text("{}", "utf-8")
-    settings = TrainSettings(steps=1, max_length=8192, accumulation=1)
+    settings = TrainSettings(steps=1, max_length=4096, accumulation=1)
     train(place / "run", str(place / "base"), out, settings, quiet=True, log="none")
     assert not (out / "memorisation.json").exists()
     assert not (out / "tensorboard").exists()
@@ -88,7 +89,7 @@ def test_a_student_that_is_trained_anew_has_no_measurement_of_the_earlier_one(pl
 
 def test_training_resumes_to_the_same_bytes(place: Path) -> None:
     run, base = place / "run", str(place / "base")
-    settings = TrainSettings(epochs=2, max_length=8192, accumulation=2)
+    settings = TrainSettings(epochs=2, max_length=4096, accumulation=2)
     once = train(run, base, place / "once", settings, quiet=True)
 
     class Stop(Exception):
@@ -113,32 +114,13 @@ def test_training_resumes_to_the_same_bytes(place: Path) -> None:
     assert not (halves / CHECKPOINTS).exists()
 
 
-def test_a_resumed_training_is_asked_for_the_same(tmp_path: Path) -> None:
-    """And a checkpoint that a killed process left half-written is passed over."""
-    asked = Request(student="base", data="f", settings=TrainSettings(learning_rate=1e-3))
-    assert open_checkpoints(tmp_path, asked, resume=False, write=True) is None
-    for step, state in ((9, '{"global_step": 9}'), (10, '{"global_step": 10}'), (11, '{"glob'), (12, None)):
-        folder = tmp_path / CHECKPOINTS / f"checkpoint-{step}"
-        folder.mkdir()
-        if state is not None:
-            (folder / "trainer_state.json").write_text(state, "utf-8")
-    found = open_checkpoints(tmp_path, asked, resume=True, write=True)
-    assert found is not None
-    assert found.name == "checkpoint-10"
-    other = asked.model_copy(update={"settings": TrainSettings(learning_rate=2e-3)})
-    with pytest.raises(UserError, match=r"started with learning rate 0\.001, not 0\.002"):
-        open_checkpoints(tmp_path, other, resume=True, write=True)
-    with pytest.raises(UserError, match="started with data f, not g"):
-        open_checkpoints(tmp_path, asked.model_copy(update={"data": "g"}), resume=True, write=True)
-
-
 def test_nothing_to_resume_is_one_line(place: Path) -> None:
     with pytest.raises(UserError, match="no checkpoint"):
         train(
             place / "run",
             str(place / "base"),
             place / "fresh",
-            TrainSettings(max_length=8192),
+            TrainSettings(max_length=4096),
             resume=True,
             quiet=True,
         )
@@ -147,6 +129,49 @@ def test_nothing_to_resume_is_one_line(place: Path) -> None:
 def test_too_long_examples_stop_training(place: Path) -> None:
     with pytest.raises(UserError, match="longer than 100 tokens"):
         train(place / "run", str(place / "base"), place / "short", TrainSettings(max_length=100), quiet=True)
+
+
+@pytest.mark.parametrize(
+    ("student", "length", "line"),
+    [
+        ("base", 5000, r"5,000 tokens .* are more than base can read \(4,096\); take --max-length 4096, or a student"),
+        ("smollm2-135m", 16384, r"16,384 tokens .* more than smollm2-135m can read \(8,192\); take --max-length 8192,"),
+    ],
+)
+def test_examples_beyond_what_the_base_reads_are_one_line(place: Path, student: str, length: int, line: str) -> None:
+    name = str(place / student) if (place / student).is_dir() else student
+    with pytest.raises(UserError, match=line) as caught:
+        train(place / "run", name, place / "beyond", TrainSettings(max_length=length), quiet=True)
+    assert "\n" not in str(caught.value)
+    assert not (place / "beyond").exists()
+
+
+def said_of(result: TrainResult, monkeypatch: pytest.MonkeyPatch, place: Path, *flags: str) -> str:
+    """Return what the command says of a training that came to this."""
+    monkeypatch.setattr("distill.train.train", lambda *_args, **_said: result)
+    words = ("--student", str(place / "base"), "--data", str(place / "run"), "--out", str(place / "out"), *flags)
+    return here("train", *words, program="distill").stdout
+
+
+def test_refused_examples_are_said_in_one_line(
+    trained: TrainResult, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "left out" not in said_of(trained, monkeypatch, place)
+    short = trained.metrics.model_copy(update={"refused": ("a", "b"), "validation_refused": ("c",)})
+    lines = said_of(replace(trained, metrics=short), monkeypatch, place, "--max-length", "3000").splitlines()
+    said = (
+        "left out, longer than 3,000 tokens: 2 of 10 examples, 1 of 3 of the validation split; metrics.json names them"
+    )
+    assert lines.count(said) == 1
+
+
+def test_canaries_that_were_not_planted_are_said_in_one_line(
+    trained: TrainResult, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fewer = replace(trained, metrics=trained.metrics.model_copy(update={"canaries": 3}))
+    said = "2 of 5 canaries were not planted: there is no room for them in 4,096 tokens"
+    assert said in said_of(fewer, monkeypatch, place, "--canaries", "5").splitlines()
+    assert "not planted" not in said_of(fewer, monkeypatch, place, "--canaries", "3")
 
 
 def test_a_value_that_makes_no_sense_is_one_line() -> None:
@@ -174,7 +199,7 @@ def test_the_trained_student_loads_and_writes(trained: TrainResult, place: Path)
 
 def test_the_first_pairs_of_the_split_are_learned_from_and_it_is_said(place: Path) -> None:
     out = place / "few"
-    settings = TrainSettings(steps=1, max_length=8192, accumulation=1, examples=3)
+    settings = TrainSettings(steps=1, max_length=4096, accumulation=1, examples=3)
     metrics = train(place / "run", str(place / "base"), out, settings, quiet=True, log="none").metrics
     assert (metrics.examples, metrics.taken, metrics.train_pairs) == (3, 3, 8)
     assert read_trained(out).examples == 3
@@ -193,15 +218,3 @@ def test_more_pairs_than_there_are_is_one_line(place: Path) -> None:
     with pytest.raises(UserError, match="holds 8 pairs in its train split, not 9"):
         train(place / "run", str(place / "base"), place / "many", TrainSettings(examples=9), quiet=True)
     assert not (place / "many").exists()
-
-
-def test_another_number_of_pairs_is_another_training(tmp_path: Path) -> None:
-    asked = Request(student="base", data="f", settings=TrainSettings(examples=100))
-    open_checkpoints(tmp_path, asked, resume=False, write=True)
-    folder = tmp_path / CHECKPOINTS / "checkpoint-1"
-    folder.mkdir()
-    (folder / "trainer_state.json").write_text("{}", "utf-8")
-    with pytest.raises(UserError, match="started with examples 100, not 300"):
-        open_checkpoints(
-            tmp_path, asked.model_copy(update={"settings": TrainSettings(examples=300)}), resume=True, write=True
-        )
