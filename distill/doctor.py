@@ -131,8 +131,8 @@ def _machine_lines(machine: Machine) -> Iterator[str]:
         half = "bfloat16" if gpu.bfloat16 else "no bfloat16 (older than Ampere): training runs in float32"
         yield f"GPU           {gpu.name}: {gpu.total / 1e9:.1f} GB, {gpu.free / 1e9:.1f} GB free, {half}"
     if not machine.gpus:
-        said = "bfloat16, which it multiplies in hardware" if machine.bfloat16 else "float32"
-        yield f"GPU           none that torch can use: training runs on the CPU, in {said}"
+        width = "bfloat16, which it multiplies in hardware" if machine.bfloat16 else "float32"
+        yield f"GPU           none that torch can use: training runs on the CPU, in {width}"
     build = f"CUDA {machine.cuda}" if machine.cuda else "without CUDA"
     for name, number in machine.packages.items():
         said = f"{number}, {build}" if name == "torch" and number else number

@@ -165,7 +165,8 @@ def test_a_step_takes_as_many_examples_as_the_recipe_says_where_rows_can_be_divi
 ) -> None:
     monkeypatch.setenv("WORLD_SIZE", str(ranks))
     step = step_of(EIGHT, _lengths(lengths), NONE, max_length, packing=packing)
-    assert (step.passes, step.examples) == (passes, pytest.approx(examples))
+    assert step.passes == passes
+    assert step.examples == pytest.approx(examples)
     assert packed_rows(lengths, step.row) == packed_rows(lengths, row), f"{step.row} tokens a row"
     line = unlike_the_recipe(step, EIGHT, packing=packing)
     assert (line is None) is (abs(examples - 8) <= 0.8)
@@ -202,7 +203,7 @@ def test_rows_are_never_shorter_than_an_example_nor_a_step_farther_from_the_reci
 
 @pytest.mark.parametrize("count", [1, 7, 1003])
 def test_rows_are_counted_as_trl_packs_them(count: int) -> None:
-    from datasets import Dataset
+    from datasets import Dataset  # type: ignore[import-untyped]  # datasets ships no types
     from trl.data_utils import pack_dataset
 
     draws = random.Random(count)
@@ -216,14 +217,15 @@ def test_the_trainer_says_how_many_examples_a_step_takes(
     place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """What is planned is what the trainer does, and what the metrics have."""
-    tokenizer, model = (load(find_student(str(place / "base"))) for load in (load_tokenizer, load_model))
+    base = find_student(str(place / "base"))
+    tokenizer, model = load_tokenizer(base), load_model(base)
     fitted = fit(_found(place), tokenizer, stop_tokens(model, tokenizer), 16384)
     for asked in (
         TrainSettings(packing=True, max_length=16384, accumulation=2),
         TrainSettings(packing=True, max_length=16384, accumulation=8),
         TrainSettings(batch_size=2, accumulation=3),
     ):
-        student = adjusted(find_student(str(place / "base")), asked)
+        student = adjusted(base, asked)
         step = step_of(student.recipe, fitted, NONE, student.max_length, packing=bool(asked.packing))
         trainer = _trainer(place, asked)
         assert examples_a_step(trainer, fitted) == pytest.approx(step.examples, abs=0.005)
