@@ -80,7 +80,7 @@ def reset_peak_memory(device: str) -> bool:
         import torch
 
         # Before anything was put on a GPU there is no peak, and no allocator yet that could be told to forget it.
-        if torch.cuda.is_initialized():
+        if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]  # torch types none of it
             torch.cuda.reset_peak_memory_stats(device)
         return True
     try:

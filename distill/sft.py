@@ -57,13 +57,13 @@ class CompletionTrainer(SFTTrainer):
         ranks: int = self.accelerator.num_processes
         return total / torch.as_tensor(num_items_in_batch).clamp(min=1) * ranks
 
-    def _run_epoch(self, **said: object) -> None:
+    def _run_epoch(self, *given: object, **said: object) -> None:
         """Make the steps of an epoch; none where a resumed training has all of its steps behind it, in the middle of an
         epoch: Trainer looks at their number after a step only."""
         if self.state.global_step >= self.state.max_steps:
             self.control.should_training_stop = True
         else:
-            super()._run_epoch(**said)
+            super()._run_epoch(*given, **said)  # type: ignore[no-untyped-call]  # transformers types none of it
 
     def row_losses(self, model: torch.nn.Module, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
         """Return, for each row of a batch, the sum of the losses of its labelled tokens and their number."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -25,12 +26,12 @@ lora: {rank: 4, alpha: 8}
 """
 
 
-def asked(said: dict[str, object] | None = None, **other: object) -> Request:
+def asked(said: Mapping[str, object] | None = None, **other: object) -> Request:
     """Return what a training of ``tiny`` is asked for with settings, and with ``other`` hashes and names."""
     settings = TrainSettings.model_validate(said or {})
     student = adjusted(find_student("tiny"), settings)
-    own = {"student": "base", "revision": None, "base_weights": "b" * 64, "starting_adapter": None, "data": "f"}
-    own |= {"train_split": "t" * 64, "validation_split": "v" * 64, "max_length": student.max_length}
+    own: dict[str, object] = {"student": "base", "revision": None, "base_weights": "b" * 64, "starting_adapter": None}
+    own |= {"data": "f", "train_split": "t" * 64, "validation_split": "v" * 64, "max_length": student.max_length}
     own |= {"recipe": student.recipe, "lora": student.lora, "settings": settings}
     return Request.model_validate(own | other)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -28,9 +29,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def trained(place: Path, out: str, *, resume: bool = False, **said: str | float) -> Path:
+def trained(place: Path, out: str, said: Mapping[str, object] | None = None, *, resume: bool = False) -> Path:
     """Train for a step, which is an epoch of the run, with what is said, and return the folder."""
-    ask = TrainSettings.model_validate({"epochs": 1, "accumulation": 8} | said)
+    ask = TrainSettings.model_validate({"epochs": 1, "accumulation": 8, **(said or {})})
     train(place / "run", str(place / "base"), place / out, ask, device="cpu", quiet=True, log="none", resume=resume)
     return place / out
 
@@ -49,15 +50,15 @@ def same_weights(one: Path, other: Path) -> bool:
 def test_the_second_student_is_the_one_that_an_empty_folder_gets(place: Path) -> None:
     """An adapter, the whole base, an adapter again, each into the same folder and into one of its own."""
     for number, method in enumerate(("lora", "full", "lora")):
-        said: dict[str, str | float] = {"method": method, "learning_rate": 1e-2, "seed": number}
-        out, alone = trained(place, "twice", **said), trained(place, f"alone{number}", **said)
+        said = {"method": method, "learning_rate": 1e-2, "seed": number}
+        out, alone = trained(place, "twice", said), trained(place, f"alone{number}", said)
         assert names(out) == names(alone)
         assert names(out) & (ADAPTER | MODEL) == (MODEL if method == "full" else ADAPTER)
         assert same_weights(out, alone), method
 
 
 def test_canaries_of_an_earlier_student_are_not_this_ones(place: Path) -> None:
-    out = trained(place, "planted", canaries=3)
+    out = trained(place, "planted", {"canaries": 3})
     assert read_canaries(out) is not None
     (out / "memorisation.json").write_text("{}", "utf-8")
     trained(place, "planted")
@@ -71,7 +72,7 @@ def test_what_is_not_of_a_training_stays(place: Path) -> None:
     for name, text in mine.items():
         (out / name).parent.mkdir(exist_ok=True)
         (out / name).write_text(text, "utf-8")
-    trained(place, "kept", method="full")
+    trained(place, "kept", {"method": "full"})
     assert {name: (out / name).read_text("utf-8") for name in mine} == mine
     assert not names(out) & ADAPTER
 
@@ -90,7 +91,7 @@ def test_the_earlier_student_is_whole_until_the_new_one_can_be_written(
     the same student."""
     out = trained(place, "exchange")
     before = {path.name: path.read_bytes() for path in out.iterdir()}
-    said: dict[str, str | float] = {"method": "full", "seed": 3, "steps": 2, "accumulation": 1}
+    said = {"method": "full", "seed": 3, "steps": 2, "accumulation": 1}
 
     class Killed(Exception):
         pass
@@ -100,14 +101,14 @@ def test_the_earlier_student_is_whole_until_the_new_one_can_be_written(
 
     monkeypatch.setattr("distill.train.remove_leftovers", kill)
     with pytest.raises(Killed):
-        trained(place, "exchange", **said)
+        trained(place, "exchange", said)
     assert {path.name: path.read_bytes() for path in out.iterdir() if path.is_file()} == before
     with pytest.raises(UserError, match="go on with --resume"):
-        trained(place, "exchange", **said)
+        trained(place, "exchange", said)
     monkeypatch.undo()
     remove_leftovers(out)
-    trained(place, "exchange", resume=True, **said)
-    assert names(out) == names(trained(place, "exchanged", **said))
+    trained(place, "exchange", said, resume=True)
+    assert names(out) == names(trained(place, "exchanged", said))
     assert read_trained(out).method == "full"
     assert read_metrics(out).steps == 2
     assert same_weights(out, place / "exchanged")
@@ -147,7 +148,7 @@ def test_nothing_is_trained_among_the_weights_of_others(place: Path, tmp_path: P
 
 def test_an_adapter_that_is_left_over_beside_a_model_is_not_loaded(place: Path) -> None:
     """As earlier versions left it."""
-    out = trained(place, "mixed", method="full")
+    out = trained(place, "mixed", {"method": "full"})
     for name in ADAPTER:
         (out / name).write_bytes((trained(place, "other") / name).read_bytes())
     with pytest.raises(UserError, match=r"holds an adapter .* both would be loaded; train again"):

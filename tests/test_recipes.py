@@ -252,7 +252,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_base(folder / "base")
     (folder / "mine.yaml").write_text(
         f"name: mine\nstudent: {folder / 'base'}\nlora: {{rank: 4, alpha: 4, dropout: 0.25}}\nlearning_rate: 1.0e-3\n"
-        "max_length: 8192\nschedule: linear\nwarmup: 0.5\nsteps: 3\naccumulation: 1\nformat: text\nseed: 7\n",
+        "max_length: 4096\nschedule: linear\nwarmup: 0.5\nsteps: 3\naccumulation: 1\nformat: text\nseed: 7\n",
         "utf-8",
     )
     return folder
