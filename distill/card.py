@@ -104,7 +104,7 @@ def recipe_rows(student: Student, metrics: TrainMetrics, lineage: Lineage) -> Ro
     """Return how the student was taught, as names and values for people."""
     recipe = student.recipe
     kept = "the last step" if metrics.best_step is None else f"step {metrics.best_step}, for its validation loss"
-    every = "epoch" if recipe.eval_every is None else f"{recipe.eval_every:,} steps"
+    every = {None: "epoch", 1: "step"}.get(recipe.eval_every, f"{recipe.eval_every} steps")
     patience = f"after {recipe.patience} evaluations, one every {every}, without a lower loss"
     taken = [("examples", said)] if (said := taken_of(metrics)) else []
     taken += [("tasks", said)] if (said := tasks_of(metrics)) else []

@@ -203,7 +203,9 @@ def test_steps_of_a_recipe_are_for_methods_that_learn_as_long() -> None:
     assert settings_for(summaries, method="dpo", steps=7).steps == 7
 
 
-@pytest.mark.parametrize(("every", "shown"), [(100, "one every 100 steps"), (None, "one every epoch")])
+@pytest.mark.parametrize(
+    ("every", "shown"), [(100, "one every 100 steps"), (1, "one every step"), (None, "one every epoch")]
+)
 def test_patience_is_counted_again_as_it_was(tmp_path: Path, every: int | None, shown: str) -> None:
     student = find_student("qwen3-0.6b")
     used = adjusted(student, settings_for(student, patience=3, eval_every=every))
