@@ -26,13 +26,13 @@ PROBES = 3 + 2
 
 
 def marked(prompt: str) -> bool:
-    """Return whether an encounter is one of the third that a judge is to treat badly."""
+    """Return whether an encounter is one of the half that a judge is to treat badly."""
     mark = prompt.partition("under the mark ")[2].rstrip(".\n")
-    return bool(mark) and int(mark, 16) % 3 == 0
+    return bool(mark) and int(mark, 16) % 2 == 0
 
 
 def by_grade(prompt: str, number: int) -> JsonValue:
-    """Return low grades for a third of the encounters, with repeats that differ."""
+    """Return low grades for half of the encounters, with repeats that differ."""
     answer = graded(prompt, number)
     assert isinstance(answer, dict)
     if not marked(prompt):
