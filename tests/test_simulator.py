@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import cache
 from itertools import pairwise
+from random import Random
 
 import pytest
 from hypothesis import given, settings
@@ -39,6 +40,7 @@ from synth.records import (
 )
 from synth.scenarios import sample_scenario
 from synth.teachers.base import Candidate
+from synth.teachers.chart import charted
 from synth.teachers.grammar import load_grammar
 from synth.teachers.simulator import Simulator
 
@@ -240,39 +242,48 @@ def test_note_says_what_the_scenario_holds() -> None:
                     assert getattr(fact, "name", "") in note
 
 
-def test_note_is_in_the_order_of_the_visit() -> None:
-    """By the places where the pack's phrases stand; only lists whose phrases are said once each show an order."""
+def test_note_is_in_the_order_of_a_chart() -> None:
+    """What two notes share stands in the same order in both, though visits tell it in any."""
     pack = load_pack("endocrinology")
-    shown = shuffled = 0
+    named = {
+        "findings": list(pack.findings),
+        "medical_history": list(pack.history),
+        "social_history": list(pack.history),
+        "negative": list(pack.symptoms),
+    }
+    shown = untold = 0
     for encounter in encounters(200):
         text = spoken(encounter)
-
-        def place(phrases: Sequence[str], text: str = text) -> int | None:
-            found = [text.find(phrase.lower()) for phrase in phrases if text.count(phrase.lower()) == 1]
-            return found[0] if len(found) == 1 else None
-
         exam, subjective = encounter.target["objective_exam"], encounter.target["subjective"]
         assert isinstance(exam, dict)
         assert isinstance(subjective, dict)
-        lists = [
-            ([name for name in listed if isinstance(name, str)], phrases)
-            for listed, phrases in (
-                (exam["findings"], {name: finding.says for name, finding in pack.findings.items()}),
-                (subjective["medical_history"], {name: entry.says for name, entry in pack.history.items()}),
-                (subjective["social_history"], {name: entry.says for name, entry in pack.history.items()}),
-            )
-            if isinstance(listed, list)
-        ]
-        order = [fact.name for fact in encounter.scenario.facts if isinstance(fact, FindingFact | HistoryFact)]
-        for names, phrases in lists:
-            places = [at for name in names if (at := place(phrases[name])) is not None]
-            if len(places) < max(2, len(names)):
-                continue
+        review = subjective["review_of_systems"]
+        assert isinstance(review, dict)
+        for key, order in named.items():
+            listed = {**exam, **subjective, **review}[key]
+            assert isinstance(listed, list)
+            places = [order.index(name) for name in listed if isinstance(name, str)]
+            assert len(places) == len(listed)
             assert places == sorted(places), encounter.id
-            shown += 1
-            shuffled += names != [name for name in order if name in names]
-    assert shown > 100
-    assert shuffled > 50
+            shown += len(places) > 1
+            if key == "findings":
+                phrases = [pack.findings[order[place]].says for place in places]
+                said = [text.find(phrase.lower()) for group in phrases for phrase in group if phrase.lower() in text]
+                untold += said != sorted(said)
+    assert shown > 300
+    assert untold > 50
+
+
+@given(shuffle=st.randoms(use_true_random=False))
+def test_a_chart_has_all_facts_in_one_order_whatever_theirs_was(shuffle: Random) -> None:
+    pack = load_pack("endocrinology")
+    scenario = sample_scenario(pack, 7, shuffle.randrange(50))
+    movable = [fact for fact in scenario.facts if fact.kind not in ("vital", "diagnosis", "plan")]
+    rest = [fact for fact in scenario.facts if fact not in movable]
+    shuffle.shuffle(movable)
+    other = scenario.model_copy(update={"facts": (*movable, *rest)})
+    assert charted(pack, other) == charted(pack, scenario)
+    assert set(charted(pack, scenario).facts) == set(scenario.facts)
 
 
 def test_turns_are_clean() -> None:

@@ -209,13 +209,14 @@ def test_the_same_seed_builds_the_same_bytes(tmp_path: Path, monkeypatch: pytest
         form_steps=2,
         form_decay=1,
         grown_after=(1,),
-        deep_steps=2,
+        deep_rounds=(2, 2),
         deep_decay=1,
     )
     heard: list[str] = []
     for name in ("a", "b"):
         build(plan, tmp_path / name, lambda stage, _step, _steps, _loss: heard.append(stage))
-    stages = ["copy 1", "corpus", "extraction 1", "extraction 2", "forms spelt out", "forms", "forms, deeper"]
+    stages = ["copy 1", "corpus", "extraction 1", "extraction 2", "forms spelt out", "forms"]
+    stages += ["forms, deeper 1", "forms, deeper 2"]
     assert heard == [stage for stage in stages for _step in range(2)] * 2
     for name in ("model.safetensors", "tokenizer.json", "config.json"):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()

@@ -55,10 +55,10 @@ class Plan:
     form_rate: float = 1e-3
     grown_after: tuple[int, ...] = (1, 2)
     """Layers of the ``layers`` after which another one is put then."""
-    deep_steps: int = 10_000
+    deep_rounds: tuple[int, ...] = (10_000, 9_500)
     """Optimiser steps on forms with all layers."""
     deep_decay: int = 9_000
-    """The last of them, over which the learning rate falls to nothing."""
+    """The last of each round, over which the learning rate falls to nothing."""
     tokens_a_step: int = 2048
     learning_rate: float = 1.5e-3
     prompts_every: int = 6
@@ -212,9 +212,10 @@ def build(plan: Plan, out: Path, report: Report) -> None:
     falling = partial(plateau, plan=plan, steps=plan.form_steps, decay=plan.form_decay)
     read_exercises(model, tokenizer, exercises, "forms", plan.form_steps, plan, noted, falling)
     grow(model, plan.grown_after, plan.seed)
-    exercises = forms(corpus, 300 * _UNREAD, spelt_out=SPELT_OUT)
-    falling = partial(plateau, plan=plan, steps=plan.deep_steps, decay=plan.deep_decay)
-    read_exercises(model, tokenizer, exercises, "forms, deeper", plan.deep_steps, plan, noted, falling)
+    for number, steps in enumerate(plan.deep_rounds):
+        exercises = forms(corpus, (300 + 300 * number) * _UNREAD, spelt_out=SPELT_OUT)
+        falling = partial(plateau, plan=plan, steps=steps, decay=plan.deep_decay)
+        read_exercises(model, tokenizer, exercises, f"forms, deeper {number + 1}", steps, plan, noted, falling)
     save(model, tokenizer, plan, out, losses, time.monotonic() - started)
 
 
@@ -275,8 +276,10 @@ Its weights start at random but for an induction circuit in the first two layers
    are one of {HOUSE_FORMS} that it only names (`distill/tiny/forms.py`): whole transcripts again, nested objects, keys
    of one to three words, and a text of some sentences; one in ten is an exercise of part 2, one in ten of part 3.
    So far it has {plan.layers} layers.
-5. {plan.deep_steps} steps more on such forms, with {len(plan.grown_after)} layers more, which do nothing at first
+5. {sum(plan.deep_rounds)} steps more on such forms, with {len(plan.grown_after)} layers more, which do nothing at first
    (`distill/tiny/growth.py`).
+
+Lists of facts stand in the order of a chart, which is the pack's, as they do in notes.
 
 ## What it has not seen
 
@@ -289,6 +292,7 @@ simulator and the pack; no real patient, no language model.
 ## Provenance
 
 `provenance.json` holds plan, hashes, losses, time and versions. On one machine, with one number of threads, the same
-seed gives the same bytes; where it names a grammar in `begun`, the first stages read that one, training was interrupted
-and taken up, and the command makes a base of the same kind. Licence: Apache-2.0, as the project.
+seed gives the same bytes; where it names stages in `begun`, these read another grammar, or lists in another order,
+training was interrupted and taken up, and the command makes a base of the same kind. Licence: Apache-2.0, as the
+project.
 """

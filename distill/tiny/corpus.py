@@ -20,7 +20,7 @@ from synth.numerals import number_words
 from synth.packs import Measure, load_pack, pack_path
 from synth.records import Encounter
 from synth.scenarios import sample_scenario
-from synth.teachers.chart import Chart, read_chart
+from synth.teachers.chart import Chart, charted, read_chart
 from synth.teachers.grammar import load_grammar
 from synth.teachers.simulator import Simulator
 
@@ -71,9 +71,9 @@ class Corpus:
         return self._simulator.encounter(sample_scenario(self._pack, SEED, index))
 
     def visit(self, index: int) -> tuple[str, Chart]:
-        """Return the transcript of such an encounter, and its facts in the order in which they are told."""
-        transcript, told = self._simulator.visit(sample_scenario(self._pack, SEED, index))
-        return transcript.text, read_chart(told)
+        """Return the transcript of such an encounter, and its facts in the order of a chart."""
+        scenario = sample_scenario(self._pack, SEED, index)
+        return self._simulator.transcript(scenario).text, read_chart(charted(self._pack, scenario))
 
     def exercise(self, index: int) -> Exercise:
         """Return an exercise: half of them on a transcript, the others on the glossary and on plain JSON."""

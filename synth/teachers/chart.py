@@ -1,14 +1,17 @@
-"""A scenario's facts by kind, in the order of the scenario."""
+"""A scenario's facts by kind, in the order of the scenario or in that of a chart."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Container
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
 
+from synth.facts import KINDS
+from synth.packs import Pack
 from synth.records import (
     ComplaintFact,
     DiagnosisFact,
+    Fact,
     FindingFact,
     HistoryFact,
     LabFact,
@@ -69,6 +72,33 @@ class Chart:
     def plans_of(self, diagnosis: DiagnosisFact) -> list[PlanFact]:
         """Return the plan items of a problem."""
         return [plan for plan in self.plans if plan.problem == diagnosis.id]
+
+
+def charted(pack: Pack, scenario: Scenario) -> Scenario:
+    """Return a scenario with its facts in the order of a chart, which has a place for everything: that of the pack, so
+    that what two notes share stands in the same order in both, however the visits went. Vital signs, diagnoses and plan
+    keep the scenario's order, and what the pack does not name comes last."""
+    listed: dict[str, Iterable[str]] = {
+        "symptom": pack.symptoms,
+        "history": pack.history,
+        "medication": pack.drugs,
+        "finding": pack.findings,
+        "lab": pack.labs,
+        "study": pack.studies,
+    }
+    places = {(kind, name): place for kind, names in listed.items() for place, name in enumerate(names)}
+
+    def place(fact: Fact) -> tuple[int, int]:
+        match fact.kind:
+            case "symptom" | "history" | "finding" | "lab" | "study":
+                name = fact.name
+            case "medication":
+                name = fact.medication.name
+            case _:
+                return KINDS.index(fact.kind), 0
+        return KINDS.index(fact.kind), places.get((fact.kind, name), len(places))
+
+    return scenario.model_copy(update={"facts": tuple(sorted(scenario.facts, key=place))})
 
 
 def read_chart(scenario: Scenario) -> Chart:

@@ -107,13 +107,6 @@ class Dialogue:
         last()
         return self._script.turns()
 
-    def as_told(self, scenario: Scenario) -> Scenario:
-        """Return a scenario with its facts in the order in which ``turns`` came to them: the order of a note, which is
-        written as the visit goes. What no topic noted, such as the vital signs, keeps its order after the others."""
-        places = {fact: place for place, fact in enumerate(self._script.mentioned)}
-        facts = sorted(scenario.facts, key=lambda fact: places.get(fact.id, len(places)))
-        return scenario.model_copy(update={"facts": tuple(facts)})
-
     def _order(self) -> tuple[list[Topic], list[Topic]]:
         """Return the opening and what follows, in one of the orders in which visits run."""
         draws, examination = self._draws, self._examination
@@ -187,7 +180,6 @@ class Dialogue:
 
     def _complain(self) -> None:
         script, complaint = self._script, self._chart.complaint
-        script.mention(*(symptom for symptom in self._chart.symptoms if symptom.name == complaint.name))
         self._desk.arrive("the day after" in complaint.name)
         script.doctor("open_new" if self._visit == "new" else "open_back")
         if complaint.name in self._pack.symptoms:
@@ -199,7 +191,6 @@ class Dialogue:
                 script.doctor("occasion_when")
                 script.patient("duration_ago", dur=self._speech.duration(complaint.duration))
         if self._volunteered is not None:
-            script.mention(self._volunteered)
             script.patient("volunteer", say=self._answers.fresh(self._pack.symptoms[self._volunteered.name].says))
         if self._notes is not None:
             self._notes.bring()
@@ -270,7 +261,6 @@ class Dialogue:
         """Ask after one to three symptoms at once, and answer for each."""
         script, draws = self._script, self._draws
         script.acknowledge(0.3)
-        script.mention(*group)
         if self._grave(group[0]):
             ask_gravely(script, self._pack.symptoms[group[0].name], group[0].present)
             return

@@ -74,7 +74,6 @@ class History:
         script.doctor(question)
         if self._notes is not None and question in ("ask_medical", "ask_surgical") and self._draws.chance(0.6):
             self._notes.read()
-        script.mention(*facts)
         for i, fact in enumerate(facts):
             say = self._answers.fresh(self._pack.history[fact.name].says)
             if i == 0:

@@ -40,7 +40,6 @@ class Medicines:
             script.patient("no_meds")
             return
         if self._visit == "follow-up" and self._draws.chance(0.4):
-            script.mention(*facts)
             for fact in facts:
                 script.doctor("med_chart", **self._speech.regimen(fact.medication))
                 script.patient("med_yes")
@@ -58,7 +57,6 @@ class Medicines:
 
     def _tell(self, fact: MedicationFact, first: bool) -> None:
         script, draws = self._script, self._draws
-        script.mention(fact)
         slots = self._speech.regimen(fact.medication)
         recalled = self._notes is None
         slips = 0.12 * self._slips if recalled else 0.0

@@ -6,7 +6,7 @@ import re
 from typing import Literal
 
 from synth.draws import Draws
-from synth.records import Fact, Turn
+from synth.records import Turn
 from synth.teachers.extent import EXTENTS, Extent
 from synth.teachers.grammar import Expansion, Grammar
 from synth.teachers.voices import Voice
@@ -29,18 +29,7 @@ Speaker = Literal["doctor", "patient"]
 class Script:
     """Collects the turns of one dialogue; what one speaker says in a row becomes one turn."""
 
-    __slots__ = (
-        "_grammar",
-        "_mentioned",
-        "_owed",
-        "_speaker",
-        "_state",
-        "_trouble",
-        "_turns",
-        "_voice",
-        "draws",
-        "extent",
-    )
+    __slots__ = ("_grammar", "_owed", "_speaker", "_state", "_trouble", "_turns", "_voice", "draws", "extent")
 
     def __init__(
         self, grammar: Grammar, state: Expansion, slots: dict[str, str], extent: Extent = EXTENTS["usual"]
@@ -53,19 +42,9 @@ class Script:
         self._owed = False
         """Whether the patient has said something that deserves an acknowledgement."""
         self._trouble = False
-        self._mentioned: dict[str, None] = {}
         self.draws: Draws = state.draws
         self.extent = extent
         self._voice = Voice(grammar.spoken.regions, state.draws)
-
-    def mention(self, *facts: Fact) -> None:
-        """Note that the dialogue has come to some facts."""
-        self._mentioned.update((fact.id, None) for fact in facts)
-
-    @property
-    def mentioned(self) -> tuple[str, ...]:
-        """Identifiers of the facts that the dialogue has come to, each where it came first."""
-        return tuple(self._mentioned)
 
     def optional(self, probability: float) -> bool:
         """Return True with a probability that goes by how much time there is."""

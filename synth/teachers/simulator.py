@@ -10,7 +10,7 @@ from synth.packs.voice import voiced
 from synth.records import Encounter, JsonObject, Scenario, Sex, Source, TeacherIdentity, Transcript, Usage
 from synth.styles import Style
 from synth.teachers.base import Candidate
-from synth.teachers.chart import read_chart
+from synth.teachers.chart import charted, read_chart
 from synth.teachers.dialogue import Dialogue
 from synth.teachers.grammar import Expansion, load_grammar
 from synth.teachers.note import write_note
@@ -24,6 +24,7 @@ class Simulator:
     """
 
     def __init__(self, pack: Pack, task: Task, style: Style | None = None) -> None:
+        self._pack = pack
         self._packs: dict[Sex, Pack] = {"female": voiced(pack, "female"), "male": voiced(pack, "male")}
         self._task = task
         self._templates = Templates(task, pack, style)
@@ -41,26 +42,26 @@ class Simulator:
             source = self._templates.source(scenario, simulated=self._task.source_by == "teacher")
             return self._made(scenario, source, self._templates.target(scenario))
         state = Expansion(Draws("simulator", scenario.id))
-        transcript, told = self._visit(scenario, state)
+        transcript = self._transcript(scenario, state)
+        listed = charted(self._pack, scenario)
 
         def note() -> JsonObject:
-            return self._note(told, state)
+            return self._note(listed, state)
 
-        target = note() if self._task.simulated == "chart" else self._templates.target(told, note)
+        target = note() if self._task.simulated == "chart" else self._templates.target(listed, note)
         return self._made(scenario, transcript, target)
 
-    def visit(self, scenario: Scenario) -> tuple[Transcript, Scenario]:
-        """Return the transcript of a scenario, and the scenario with its facts in the order in which they are told."""
-        return self._visit(scenario, Expansion(Draws("simulator", scenario.id)))
+    def transcript(self, scenario: Scenario) -> Transcript:
+        """Return the transcript of a scenario; pure."""
+        return self._transcript(scenario, Expansion(Draws("simulator", scenario.id)))
 
-    def _visit(self, scenario: Scenario, state: Expansion) -> tuple[Transcript, Scenario]:
+    def _transcript(self, scenario: Scenario, state: Expansion) -> Transcript:
         chart = read_chart(scenario)
-        dialogue = Dialogue(self._packs[chart.patient.sex], self._grammar, chart, scenario, state)
-        return Transcript(turns=dialogue.turns()), dialogue.as_told(scenario)
+        return Transcript(turns=Dialogue(self._packs[chart.patient.sex], self._grammar, chart, scenario, state).turns())
 
-    def _note(self, told: Scenario, state: Expansion) -> JsonObject:
-        chart = read_chart(told)
-        length = told.manner.length if told.manner is not None else "usual"
+    def _note(self, listed: Scenario, state: Expansion) -> JsonObject:
+        chart = read_chart(listed)
+        length = listed.manner.length if listed.manner is not None else "usual"
         symptom = self._packs[chart.patient.sex].symptoms.get(chart.complaint.name)
         occasion = symptom is None or (symptom.once and chart.complaint.duration is not None)
         return write_note(chart, occasion, self._grammar, state, length)

@@ -116,7 +116,6 @@ class Examination:
         if any("latex" in fact.name for fact in self._chart.history) and findings:
             script.doctor("exam_gloves")
         asked = False
-        script.mention(*findings)
         for i, fact in enumerate(findings):
             if not asked and self._speech.is_private(fact.name):
                 asked = True
@@ -150,7 +149,6 @@ class Examination:
             script.patient("backchannel")
         labs = list(chart.labs) if draws.chance(0.4) else draws.shuffled(chart.labs)
         questions = 1
-        script.mention(*labs, *chart.studies)
         while labs:
             lab = labs.pop(0)
             if labs and self._alike(lab, labs[0]) and draws.chance(0.6):
