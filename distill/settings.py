@@ -71,8 +71,8 @@ def settings_of(**said: object) -> TrainSettings:
 def settings_for(student: Student, **said: object) -> TrainSettings:
     """Return the settings of a student's recipe, with what is said here (None says nothing) in their place.
 
-    What a recipe says of quantisation holds for a method that quantises, and its steps for one that learns as long as
-    its own. Raises UserError for a value that makes no sense.
+    What a recipe says of quantisation holds for a method that quantises, its steps for one that learns as long as its
+    own, and its teacher, share on policy and beta for its own alone. Raises UserError for a value that makes no sense.
     """
     recipe = student.recipe
     own: dict[str, object] = {
@@ -84,10 +84,9 @@ def settings_for(student: Student, **said: object) -> TrainSettings:
         "eval_every": recipe.eval_every,
         "patience": recipe.patience,
         "seed": recipe.seed,
-        "teacher": recipe.teacher,
-        "on_policy": recipe.on_policy,
-        "beta": recipe.beta,
     }
+    if said.get("method") in (None, recipe.method):
+        own |= {"teacher": recipe.teacher, "on_policy": recipe.on_policy, "beta": recipe.beta}
     given = {name: value for name, value in said.items() if value is not None}
     settings = settings_of(**own | given)
     if "steps" not in given and not as_long(recipe.method, settings.method):

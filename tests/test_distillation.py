@@ -379,6 +379,20 @@ def test_what_a_recipe_says_of_quantisation_is_no_flag(tmp_path: Path) -> None:
         check_asked(student, TrainSettings(method="lora", quantisation="nf4"))
 
 
+def test_what_a_recipe_says_of_its_teacher_is_for_its_own_method(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("name: mine\nstudent: tiny\nmethod: gkd\nteacher: tiny\non_policy: 0.3\nbeta: 0.2\n", "utf-8")
+    student = resolve(load_recipe(str(path))).student
+    for method in (None, "gkd", "lora", "full"):
+        settings = settings_for(student, method=method)
+        check_asked(adjusted(student, settings), settings)
+        kept = (settings.teacher, settings.on_policy, settings.beta)
+        assert kept == (("tiny", 0.3, 0.2) if method in (None, "gkd") else (None, None, None))
+    asked = settings_for(student, method="lora", teacher="tiny")
+    with pytest.raises(UserError, match="--teacher is for"):
+        check_asked(adjusted(student, asked), asked)
+
+
 @pytest.mark.parametrize(
     ("said", "start", "match"),
     [
