@@ -114,7 +114,9 @@ def test_synth_imports_point_one_way(path: Path) -> None:
 
 @pytest.mark.parametrize("path", DISTILL, ids=lambda p: p.relative_to(ROOT).as_posix())
 def test_distill_uses_only_the_shared_parts_of_synth(path: Path) -> None:
-    allowed = FROM_SYNTH | ({"draws", "numerals", "packs", "scenarios", "teachers"} if "tiny" in path.parts else set())
+    allowed = FROM_SYNTH | (
+        {"control", "draws", "numerals", "packs", "scenarios", "teachers"} if "tiny" in path.parts else set()
+    )
     assert parts_of_synth(path) <= allowed
 
 

@@ -13,12 +13,14 @@ from functools import cached_property
 
 from pydantic import JsonValue
 
+from distill.tiny.unguessable import unguessable
 from synth.assets import canonical_json, sha256
 from synth.catalog import load_task
+from synth.control import Control
 from synth.draws import Draws
 from synth.numerals import number_words
 from synth.packs import Measure, load_pack, pack_path
-from synth.records import Encounter
+from synth.records import Encounter, Scenario
 from synth.scenarios import sample_scenario
 from synth.teachers.chart import Chart, charted, read_chart
 from synth.teachers.grammar import load_grammar
@@ -52,6 +54,7 @@ class Corpus:
     def __init__(self, specialty: str) -> None:
         """UserError where the specialty is unknown."""
         self._pack = load_pack(specialty)
+        self._unguessable = unguessable(self._pack)
         task = load_task("note")
         self._simulator = Simulator(self._pack, task)
         self._spoken = load_grammar(task.simulator).spoken
@@ -66,13 +69,19 @@ class Corpus:
         """Hash of the pack's file."""
         return sha256(pack_path(self._pack.specialty).read_bytes())
 
+    def scenario(self, index: int) -> Scenario:
+        """Return a scenario of the base's own stream: of every other patient nothing can be guessed, and visits are as
+        long as those of runs."""
+        scenario = sample_scenario(self._unguessable if index % 2 else self._pack, SEED, index)
+        return scenario.model_copy(update={"manner": Control().manner(scenario.specialty, SEED, index)})
+
     def encounter(self, index: int) -> Encounter:
-        """Return an encounter of the base's own scenario stream."""
-        return self._simulator.encounter(sample_scenario(self._pack, SEED, index))
+        """Return the encounter of such a scenario."""
+        return self._simulator.encounter(self.scenario(index))
 
     def visit(self, index: int) -> tuple[str, Chart]:
         """Return the transcript of such an encounter, and its facts in the order of a chart."""
-        scenario = sample_scenario(self._pack, SEED, index)
+        scenario = self.scenario(index)
         return self._simulator.transcript(scenario).text, read_chart(charted(self._pack, scenario))
 
     def exercise(self, index: int) -> Exercise:
