@@ -20,7 +20,7 @@ from distill.tiny.circuit import induction_llama
 from distill.tiny.corpus import SEED, Corpus, Exercise, vocabulary_texts
 from distill.tiny.curriculum import Report, copy_curriculum
 from distill.tiny.extraction import extraction
-from distill.tiny.forms import HOUSE_FORMS, SPELT_OUT, form
+from distill.tiny.forms import HOUSE_FORMS, SPELT_OUT, excerpt, form
 from distill.tiny.growth import grow
 from distill.tiny.tokenizer import ASSISTANT, END, PAD, SPECIAL, USER, train_tokenizer
 from synth.assets import sha256
@@ -180,9 +180,11 @@ def mixture(corpus: Corpus, start: int) -> Callable[[int], Exercise]:
     return lambda index: extraction(corpus, start + index) if index % 5 else corpus.exercise(_UNREAD + start + index)
 
 
-def forms(corpus: Corpus, start: int, spelt_out: float) -> Callable[[int], Exercise]:
-    """Return the exercises of the last stages: forms, and one in ten of each stage before, so that they are kept."""
+def forms(corpus: Corpus, start: int, spelt_out: float, excerpts: int = 0) -> Callable[[int], Exercise]:
+    """Return the exercises of the last stages: forms, so many in ten excerpts of forms, and one in ten of each stage
+    before, so that they are kept."""
     kept: dict[int, Callable[[int], Exercise]] = {0: corpus.exercise, 5: partial(extraction, corpus)}
+    kept |= {place: partial(excerpt, corpus) for place in (1, 2, 3, 4, 6, 7, 8, 9)[:excerpts]}
     return lambda index: kept.get(index % 10, partial(form, corpus, spelt_out=spelt_out))(start + index)
 
 

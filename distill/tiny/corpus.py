@@ -70,9 +70,9 @@ class Corpus:
         return sha256(pack_path(self._pack.specialty).read_bytes())
 
     def scenario(self, index: int) -> Scenario:
-        """Return a scenario of the base's own stream: of every other patient nothing can be guessed, and visits are as
+        """Return a scenario of the base's own stream: of two patients in three nothing can be guessed, and visits are as
         long as those of runs."""
-        scenario = sample_scenario(self._unguessable if index % 2 else self._pack, SEED, index)
+        scenario = sample_scenario(self._unguessable if index % 3 else self._pack, SEED, index)
         return scenario.model_copy(update={"manner": Control().manner(scenario.specialty, SEED, index)})
 
     def encounter(self, index: int) -> Encounter:

@@ -29,6 +29,8 @@ SPELT_OUT = 0.2
 _REASON, _SINCE, _TOLD, _PROBLEMS = "the reason to come", "since when", "told", "what it is and what comes next"
 _JOINED = ("what is felt", "what is not felt", "what is taken", "past illness")
 """Parts that a told text may hold."""
+_HARD = frozenset((*LISTS, "what is taken", _SINCE)) - {_REASON, "what comes next"}
+"""Parts that are said in many ways and far from what gives them away."""
 _TOGETHER = frozenset(("what it is", "what comes next"))
 _COLUMNS = {
     "who it is": 2,
@@ -88,6 +90,25 @@ def form(corpus: Corpus, index: int, spelt_out: float = SPELT_OUT) -> Exercise:
     text, chart = corpus.visit(index)
     answer = _filled(members, chart, draws)
     return Exercise(f"{asked}\n\n{text}", canonical_json(answer))
+
+
+def excerpt(corpus: Corpus, index: int) -> Exercise:
+    """Return the exercise at an index: some of the parts of a house form that are hard to read, and nothing else."""
+    draws = Draws("tiny excerpt", SEED, index)
+    number = draws.below(HOUSE_FORMS)
+    hard = [field for field in _fields(house_form(number)) if field.part in _HARD]
+    chosen = [field for field in hard if draws.chance(0.8)] or hard
+    text, chart = corpus.visit(index)
+    asked = f"Write only {', '.join(field.key for field in chosen)} of form {KEYS[number]} of this encounter."
+    return Exercise(f"{asked}\n\n{text}", canonical_json(_filled(chosen, chart, draws)))
+
+
+def _fields(members: Sequence[Field | Group]) -> Iterator[Field]:
+    for member in members:
+        if isinstance(member, Group):
+            yield from _fields(member.members)
+        else:
+            yield member
 
 
 @cache
