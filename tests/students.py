@@ -14,6 +14,8 @@ from synth.scenarios import sample_scenario
 from synth.teachers.simulator import Simulator
 
 if TYPE_CHECKING:
+    import pytest
+
     from distill.generation import Loaded
 
 SPLITS: dict[Split, range] = {"train": range(8), "validation": range(8, 10), "test": range(10, 13)}
@@ -114,3 +116,16 @@ def load_small(folder: Path) -> Loaded:
     from distill.predict import load_base
 
     return load_base(str(write_base(folder)), max_new_tokens=24)
+
+
+class KilledError(Exception):
+    """Stands for what ends a training before its student is written."""
+
+
+def kill_before_writing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the next training end with ``KilledError`` when it is about to replace what its folder holds."""
+
+    def kill(*_args: object) -> None:
+        raise KilledError
+
+    monkeypatch.setattr("distill.train.remove_leftovers", kill)

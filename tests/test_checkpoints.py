@@ -14,7 +14,7 @@ from distill.student import find_student
 from distill.train import CHECKPOINTS
 from synth.errors import UserError
 from tests.running import here
-from tests.students import write_base, write_run
+from tests.students import KilledError, kill_before_writing, write_base, write_run
 
 RECIPE = """name: mine
 epochs: 1
@@ -111,14 +111,8 @@ def test_a_recipe_a_base_or_data_that_changed_is_not_gone_on_with(
         words = ("--recipe", str(recipe), "--student", str(tmp_path / "base"), "--data", str(run), "--log", "none")
         return here("train", *words, "--out", str(tmp_path / "out"), *more, program="distill")
 
-    class Killed(Exception):
-        pass
-
-    def kill(*_args: object) -> None:
-        raise Killed
-
-    monkeypatch.setattr("distill.train.remove_leftovers", kill)
-    with pytest.raises(Killed):
+    kill_before_writing(monkeypatch)
+    with pytest.raises(KilledError):
         training()
     monkeypatch.undo()
     before = {path: path.read_bytes() for path in (recipe, weights, split)}

@@ -15,7 +15,7 @@ from distill.settings import TrainSettings
 from distill.train import train
 from distill.trained import read_trained
 from synth.errors import UserError
-from tests.students import write_base, write_run
+from tests.students import KilledError, kill_before_writing, write_base, write_run
 
 ADAPTER = {"adapter_config.json", "adapter_model.safetensors"}
 MODEL = {"config.json", "generation_config.json", "model.safetensors"}
@@ -93,14 +93,8 @@ def test_the_earlier_student_is_whole_until_the_new_one_can_be_written(
     before = {path.name: path.read_bytes() for path in out.iterdir()}
     said = {"method": "full", "seed": 3, "steps": 2, "accumulation": 1}
 
-    class Killed(Exception):
-        pass
-
-    def kill(*_args: object) -> None:
-        raise Killed
-
-    monkeypatch.setattr("distill.train.remove_leftovers", kill)
-    with pytest.raises(Killed):
+    kill_before_writing(monkeypatch)
+    with pytest.raises(KilledError):
         trained(place, "exchange", said)
     assert {path.name: path.read_bytes() for path in out.iterdir() if path.is_file()} == before
     with pytest.raises(UserError, match="go on with --resume"):
