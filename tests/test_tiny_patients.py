@@ -1,4 +1,4 @@
-"""The patients of the tiny base's exercises: half of them are such as nobody could guess."""
+"""The patients of the tiny base's exercises: two in three are such as nobody could guess."""
 
 from __future__ import annotations
 
@@ -41,9 +41,11 @@ def test_nothing_can_be_guessed() -> None:
     assert 0.4 < sum(told) / len(told) < 0.6
 
 
-def test_every_other_patient_of_the_corpus_is_one_and_visits_are_as_long_as_in_runs() -> None:
+def test_two_patients_in_three_of_the_corpus_are_such_and_visits_are_as_long_as_in_runs() -> None:
     corpus = Corpus("endocrinology")
-    allergies = [shares([corpus.scenario(2 * i + odd) for i in range(150)]) for odd in (0, 1)]
-    assert allergies[0]["no known drug allergies"] > 0.6 > 0.4 > allergies[1]["no known drug allergies"]
+    allergies = [shares([corpus.scenario(3 * i + place) for i in range(150)]) for place in range(3)]
+    none = [found["no known drug allergies"] for found in allergies]
+    assert none[0] > 0.6
+    assert max(none[1:]) < 0.4
     lengths = Counter(manner.length for i in range(100) if (manner := corpus.scenario(i).manner) is not None)
     assert {length: round(count, -1) for length, count in lengths.items()} == {"usual": 50, "brief": 30, "long": 20}

@@ -22,7 +22,7 @@ from synth.numerals import number_words
 from synth.packs import Measure, load_pack, pack_path
 from synth.records import Encounter, Scenario
 from synth.scenarios import sample_scenario
-from synth.teachers.chart import Chart, charted, read_chart
+from synth.teachers.chart import Chart, chart_places, charted, read_chart
 from synth.teachers.grammar import load_grammar
 from synth.teachers.simulator import Simulator
 
@@ -55,6 +55,7 @@ class Corpus:
         """UserError where the specialty is unknown."""
         self._pack = load_pack(specialty)
         self._unguessable = unguessable(self._pack)
+        self._places = chart_places(self._pack)
         task = load_task("note")
         self._simulator = Simulator(self._pack, task)
         self._spoken = load_grammar(task.simulator).spoken
@@ -70,8 +71,8 @@ class Corpus:
         return sha256(pack_path(self._pack.specialty).read_bytes())
 
     def scenario(self, index: int) -> Scenario:
-        """Return a scenario of the base's own stream: of two patients in three nothing can be guessed, and visits are as
-        long as those of runs."""
+        """Return a scenario of the base's own stream: of two patients in three nothing can be guessed, and
+        visits are as long as those of runs."""
         scenario = sample_scenario(self._unguessable if index % 3 else self._pack, SEED, index)
         return scenario.model_copy(update={"manner": Control().manner(scenario.specialty, SEED, index)})
 
@@ -82,7 +83,7 @@ class Corpus:
     def visit(self, index: int) -> tuple[str, Chart]:
         """Return the transcript of such an encounter, and its facts in the order of a chart."""
         scenario = self.scenario(index)
-        return self._simulator.transcript(scenario).text, read_chart(charted(self._pack, scenario))
+        return self._simulator.transcript(scenario).text, read_chart(charted(self._places, scenario))
 
     def exercise(self, index: int) -> Exercise:
         """Return an exercise: half of them on a transcript, the others on the glossary and on plain JSON."""

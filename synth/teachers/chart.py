@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from synth.facts import KINDS
@@ -29,6 +29,9 @@ _GENERAL = frozenset(("chronic", "disease", "disorder", "essential", "follow", "
 _WORD = re.compile(r"[a-z]{6,}")
 _TRADE = re.compile(r"[a-z]+")
 _PLAIN = re.compile(r"[a-z]{5,}")
+
+Places = Mapping[tuple[str, str], int]
+"""Place in a chart by kind and name of a fact."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +77,8 @@ class Chart:
         return [plan for plan in self.plans if plan.problem == diagnosis.id]
 
 
-def charted(pack: Pack, scenario: Scenario) -> Scenario:
-    """Return a scenario with its facts in the order of a chart, which has a place for everything: that of the pack, so
-    that what two notes share stands in the same order in both, however the visits went. Vital signs, diagnoses and plan
-    keep the scenario's order, and what the pack does not name comes last."""
+def chart_places(pack: Pack) -> Places:
+    """Return the place in a chart of everything that a pack names."""
     listed: dict[str, Iterable[str]] = {
         "symptom": pack.symptoms,
         "history": pack.history,
@@ -86,7 +87,13 @@ def charted(pack: Pack, scenario: Scenario) -> Scenario:
         "lab": pack.labs,
         "study": pack.studies,
     }
-    places = {(kind, name): place for kind, names in listed.items() for place, name in enumerate(names)}
+    return {(kind, name): place for kind, names in listed.items() for place, name in enumerate(names)}
+
+
+def charted(places: Places, scenario: Scenario) -> Scenario:
+    """Return a scenario with its facts in the order of a chart, which has a place for everything: that of the pack, so
+    that what two notes share stands in the same order in both, however the visits went. Vital signs, diagnoses and plan
+    keep the scenario's order, and what the pack does not name comes last."""
 
     def place(fact: Fact) -> tuple[int, int]:
         match fact.kind:

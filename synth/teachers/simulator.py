@@ -10,7 +10,7 @@ from synth.packs.voice import voiced
 from synth.records import Encounter, JsonObject, Scenario, Sex, Source, TeacherIdentity, Transcript, Usage
 from synth.styles import Style
 from synth.teachers.base import Candidate
-from synth.teachers.chart import charted, read_chart
+from synth.teachers.chart import chart_places, charted, read_chart
 from synth.teachers.dialogue import Dialogue
 from synth.teachers.grammar import Expansion, load_grammar
 from synth.teachers.note import write_note
@@ -26,6 +26,7 @@ class Simulator:
     def __init__(self, pack: Pack, task: Task, style: Style | None = None) -> None:
         self._pack = pack
         self._packs: dict[Sex, Pack] = {"female": voiced(pack, "female"), "male": voiced(pack, "male")}
+        self._places = chart_places(pack)
         self._task = task
         self._templates = Templates(task, pack, style)
         self._grammar = load_grammar(task.simulator if pack.voice == "patient" else pack.voice)
@@ -43,7 +44,7 @@ class Simulator:
             return self._made(scenario, source, self._templates.target(scenario))
         state = Expansion(Draws("simulator", scenario.id))
         transcript = self._transcript(scenario, state)
-        listed = charted(self._pack, scenario)
+        listed = charted(self._places, scenario)
 
         def note() -> JsonObject:
             return self._note(listed, state)
