@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -12,9 +12,9 @@ import pytest
 import torch
 
 from distill.student import base_folder, find_student, load_model, load_tokenizer
-from distill.tiny.corpus import SEED, Corpus, Exercise
-from distill.tiny.extraction import extraction
-from distill.tiny.forms import HOUSE_FORMS, form
+from distill.tiny.corpus import KEYS, SEED, Corpus, Exercise
+from distill.tiny.extraction import LISTS, extraction
+from distill.tiny.forms import HOUSE_FORMS, Field, Group, excerpt, form, house_form
 from synth.assets import canonical_json, load_schema, sha256
 from synth.records import JsonObject
 
@@ -50,8 +50,8 @@ def contract_keys(schema: object) -> Iterator[str]:
 
 def exercise(corpus: Corpus, index: int) -> Exercise:
     """Return an exercise of each kind in turn."""
-    kinds = (corpus.exercise, partial(extraction, corpus), partial(form, corpus))
-    return kinds[index % 3](index)
+    kinds = (corpus.exercise, partial(extraction, corpus), partial(form, corpus), partial(excerpt, corpus))
+    return kinds[index % 4](index)
 
 
 def answers(corpus: Corpus, count: int) -> Iterator[object]:
@@ -124,6 +124,33 @@ def test_a_form_is_filled_in_with_what_its_transcript_supports(corpus: Corpus) -
     assert 10 < spelt_out < 50
     assert told > 10
     assert nested > 30
+
+
+def parts_of(members: Iterable[Field | Group]) -> Iterator[tuple[str, str]]:
+    """Yield the keys of a form's fields, and what belongs there."""
+    for member in members:
+        if isinstance(member, Group):
+            yield from parts_of(member.members)
+        else:
+            yield member.key, member.part
+
+
+def test_an_excerpt_is_some_of_what_stands_in_its_house_form(corpus: Corpus) -> None:
+    """And never what is easy to read, as measurements are."""
+    for index in range(60):
+        asked, _, source = excerpt(corpus, index).prompt.partition("\n\n")
+        filled = json.loads(excerpt(corpus, index).answer)
+        found = re.fullmatch(r"Write only ([a-z_, ]+) of form ([a-z]+) of this encounter\.", asked)
+        assert found
+        assert list(filled) == found[1].split(", ")
+        text, chart = corpus.visit(index)
+        assert source == text
+        parts = dict(parts_of(house_form(KEYS.index(found[2]))))
+        for key, value in filled.items():
+            if parts[key] in LISTS:
+                assert value == LISTS[parts[key]](chart)
+            else:
+                assert parts[key] in ("what is taken", "since when")
 
 
 def test_a_house_form_is_always_the_same_and_no_other(corpus: Corpus) -> None:
@@ -211,12 +238,13 @@ def test_the_same_seed_builds_the_same_bytes(tmp_path: Path, monkeypatch: pytest
         grown_after=(1,),
         deep_rounds=(2, 2),
         deep_decay=1,
+        excerpt_steps=2,
     )
     heard: list[str] = []
     for name in ("a", "b"):
         build(plan, tmp_path / name, lambda stage, _step, _steps, _loss: heard.append(stage))
     stages = ["copy 1", "corpus", "extraction 1", "extraction 2", "forms spelt out", "forms"]
-    stages += ["forms, deeper 1", "forms, deeper 2"]
+    stages += ["forms, deeper 1", "forms, deeper 2", "excerpts"]
     assert heard == [stage for stage in stages for _step in range(2)] * 2
     for name in ("model.safetensors", "tokenizer.json", "config.json"):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()

@@ -58,7 +58,11 @@ class Plan:
     deep_rounds: tuple[int, ...] = (10_000, 9_500)
     """Optimiser steps on forms with all layers."""
     deep_decay: int = 9_000
-    """The last of each round, over which the learning rate falls to nothing."""
+    """The last of each round, and of the excerpts, over which the learning rate falls to nothing."""
+    excerpt_steps: int = 12_000
+    """Optimiser steps on excerpts of forms, for the most part."""
+    excerpts: int = 6
+    """Of ten exercises then."""
     tokens_a_step: int = 2048
     learning_rate: float = 1.5e-3
     prompts_every: int = 6
@@ -218,6 +222,9 @@ def build(plan: Plan, out: Path, report: Report) -> None:
         exercises = forms(corpus, (300 + 300 * number) * _UNREAD, spelt_out=SPELT_OUT)
         falling = partial(plateau, plan=plan, steps=steps, decay=plan.deep_decay)
         read_exercises(model, tokenizer, exercises, f"forms, deeper {number + 1}", steps, plan, noted, falling)
+    exercises = forms(corpus, 900 * _UNREAD, spelt_out=SPELT_OUT, excerpts=plan.excerpts)
+    falling = partial(plateau, plan=plan, steps=plan.excerpt_steps, decay=plan.deep_decay)
+    read_exercises(model, tokenizer, exercises, "excerpts", plan.excerpt_steps, plan, noted, falling)
     save(model, tokenizer, plan, out, losses, time.monotonic() - started)
 
 
@@ -280,7 +287,11 @@ Its weights start at random but for an induction circuit in the first two layers
    So far it has {plan.layers} layers.
 5. {sum(plan.deep_rounds)} steps more on such forms, with {len(plan.grown_after)} layers more, which do nothing at first
    (`distill/tiny/growth.py`).
+6. {plan.excerpt_steps} steps on excerpts of the house forms, {plan.excerpts} exercises in ten: only the parts that are
+   said in many ways and far from what gives them away, as past illness, relatives and habits are.
 
+Two patients in three are such as nobody could guess (`distill/tiny/unguessable.py`): each symptom is denied as often as
+told, and each entry of the pack's groups is as likely as any other, so that what is written must have been read.
 Lists of facts stand in the order of a chart, which is the pack's, as they do in notes.
 
 ## What it has not seen
@@ -294,7 +305,7 @@ simulator and the pack; no real patient, no language model.
 ## Provenance
 
 `provenance.json` holds plan, hashes, losses, time and versions. On one machine, with one number of threads, the same
-seed gives the same bytes; where it names stages in `begun`, these read another grammar, or lists in another order,
-training was interrupted and taken up, and the command makes a base of the same kind. Licence: Apache-2.0, as the
-project.
+seed gives the same bytes; where it names stages in `begun`, these read another grammar, lists in another order, or
+other patients, training was interrupted and taken up, and the command makes a base of the same kind. Licence:
+Apache-2.0, as the project.
 """
