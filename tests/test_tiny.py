@@ -14,7 +14,7 @@ import torch
 from distill.student import base_folder, find_student, load_model, load_tokenizer
 from distill.tiny.corpus import KEYS, SEED, Corpus, Exercise
 from distill.tiny.extraction import LISTS, extraction
-from distill.tiny.forms import HOUSE_FORMS, Field, Group, excerpt, form, house_form
+from distill.tiny.forms import HOUSE_FORMS, Field, Group, excerpt, form, house_form, short_visit
 from synth.assets import canonical_json, load_schema, sha256
 from synth.records import JsonObject
 
@@ -51,7 +51,7 @@ def contract_keys(schema: object) -> Iterator[str]:
 def exercise(corpus: Corpus, index: int) -> Exercise:
     """Return an exercise of each kind in turn."""
     kinds = (corpus.exercise, partial(extraction, corpus), partial(form, corpus), partial(excerpt, corpus))
-    return kinds[index % 4](index)
+    return (*kinds, partial(short_visit, corpus))[index % 5](index)
 
 
 def answers(corpus: Corpus, count: int) -> Iterator[object]:
@@ -147,10 +147,33 @@ def test_an_excerpt_is_some_of_what_stands_in_its_house_form(corpus: Corpus) -> 
         assert source == text
         parts = dict(parts_of(house_form(KEYS.index(found[2]))))
         for key, value in filled.items():
-            if parts[key] in LISTS:
+            if parts[key] == "the reason to come":
+                assert value == chart.complaint.name
+            elif parts[key] in LISTS:
                 assert value == LISTS[parts[key]](chart)
             else:
-                assert parts[key] in ("what is taken", "since when")
+                assert parts[key] in ("what is taken", "since when", "pictures")
+
+
+def test_a_short_visit_speaks_of_what_is_asked_and_of_little_else(corpus: Corpus) -> None:
+    whole = short = told = 0
+    asked_for: set[str] = set()
+    for index in range(120):
+        asked, _, source = short_visit(corpus, index).prompt.partition("\n\n")
+        answer = json.loads(short_visit(corpus, index).answer)
+        whole += len(corpus.visit(index)[0])
+        short += len(source)
+        if isinstance(answer, list):
+            told += len(answer)
+            felt = {fact.name: fact.present for fact in corpus.visit(index)[1].symptoms}
+            assert {name: said == "yes" for name, said in (row.values() for row in answer)} == felt
+            assert set(keys_of(answer)) <= set(asked.removesuffix(".").split())
+        else:
+            assert all(f"{key}: " in asked for key in answer)
+            asked_for |= set(re.findall(r": ([a-z ]+[a-z])", asked))
+    assert short < 0.5 * whole
+    assert told > 20
+    assert asked_for == {*LISTS, "what is taken", "since when", "pictures"} - {"what comes next"}
 
 
 def test_a_house_form_is_always_the_same_and_no_other(corpus: Corpus) -> None:
@@ -239,12 +262,15 @@ def test_the_same_seed_builds_the_same_bytes(tmp_path: Path, monkeypatch: pytest
         deep_rounds=(2, 2),
         deep_decay=1,
         excerpt_steps=2,
+        short_steps=2,
+        mixed_steps=2,
+        mixed_decay=1,
     )
     heard: list[str] = []
     for name in ("a", "b"):
         build(plan, tmp_path / name, lambda stage, _step, _steps, _loss: heard.append(stage))
     stages = ["copy 1", "corpus", "extraction 1", "extraction 2", "forms spelt out", "forms"]
-    stages += ["forms, deeper 1", "forms, deeper 2", "excerpts"]
+    stages += ["forms, deeper 1", "forms, deeper 2", "excerpts", "short visits", "mixed"]
     assert heard == [stage for stage in stages for _step in range(2)] * 2
     for name in ("model.safetensors", "tokenizer.json", "config.json"):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from importlib.metadata import version
@@ -20,7 +20,7 @@ from distill.tiny.circuit import induction_llama
 from distill.tiny.corpus import SEED, Corpus, Exercise, vocabulary_texts
 from distill.tiny.curriculum import Report, copy_curriculum
 from distill.tiny.extraction import extraction
-from distill.tiny.forms import HOUSE_FORMS, SPELT_OUT, excerpt, form
+from distill.tiny.forms import HOUSE_FORMS, SPELT_OUT, excerpt, form, short_visit
 from distill.tiny.growth import grow
 from distill.tiny.tokenizer import ASSISTANT, END, PAD, SPECIAL, USER, train_tokenizer
 from synth.assets import sha256
@@ -60,9 +60,13 @@ class Plan:
     deep_decay: int = 9_000
     """The last of each round, and of the excerpts, over which the learning rate falls to nothing."""
     excerpt_steps: int = 12_000
-    """Optimiser steps on excerpts of forms, for the most part."""
-    excerpts: int = 6
-    """Of ten exercises then."""
+    """Optimiser steps on exercises of which six in ten are excerpts of forms."""
+    short_steps: int = 5_000
+    """Optimiser steps on exercises of which eight in ten are on short visits; the learning rate stays."""
+    mixed_steps: int = 5_500
+    """Optimiser steps on exercises of which three in ten are on short visits, three excerpts, and two whole forms."""
+    mixed_decay: int = 4_500
+    """The last of those, over which the learning rate falls to nothing."""
     tokens_a_step: int = 2048
     learning_rate: float = 1.5e-3
     prompts_every: int = 6
@@ -184,11 +188,13 @@ def mixture(corpus: Corpus, start: int) -> Callable[[int], Exercise]:
     return lambda index: extraction(corpus, start + index) if index % 5 else corpus.exercise(_UNREAD + start + index)
 
 
-def forms(corpus: Corpus, start: int, spelt_out: float, excerpts: int = 0) -> Callable[[int], Exercise]:
-    """Return the exercises of the last stages: forms, so many in ten excerpts of forms, and one in ten of each stage
-    before, so that they are kept."""
+def forms(
+    corpus: Corpus, start: int, spelt_out: float, others: Sequence[Callable[[Corpus, int], Exercise]] = ()
+) -> Callable[[int], Exercise]:
+    """Return the exercises of the last stages: one in ten of each stage before, so that they are kept, one in ten of
+    each of the others, eight at most, and forms."""
     kept: dict[int, Callable[[int], Exercise]] = {0: corpus.exercise, 5: partial(extraction, corpus)}
-    kept |= {place: partial(excerpt, corpus) for place in (1, 2, 3, 4, 6, 7, 8, 9)[:excerpts]}
+    kept |= {place: partial(other, corpus) for place, other in zip((1, 2, 3, 4, 6, 7, 8, 9), others, strict=False)}
     return lambda index: kept.get(index % 10, partial(form, corpus, spelt_out=spelt_out))(start + index)
 
 
@@ -222,9 +228,14 @@ def build(plan: Plan, out: Path, report: Report) -> None:
         exercises = forms(corpus, (300 + 300 * number) * _UNREAD, spelt_out=SPELT_OUT)
         falling = partial(plateau, plan=plan, steps=steps, decay=plan.deep_decay)
         read_exercises(model, tokenizer, exercises, f"forms, deeper {number + 1}", steps, plan, noted, falling)
-    exercises = forms(corpus, 900 * _UNREAD, spelt_out=SPELT_OUT, excerpts=plan.excerpts)
-    falling = partial(plateau, plan=plan, steps=plan.excerpt_steps, decay=plan.deep_decay)
-    read_exercises(model, tokenizer, exercises, "excerpts", plan.excerpt_steps, plan, noted, falling)
+    for stage, steps, decay, others, band in (
+        ("excerpts", plan.excerpt_steps, plan.deep_decay, (excerpt,) * 6, 900),
+        ("short visits", plan.short_steps, None, (short_visit,) * 8, 1200),
+        ("mixed", plan.mixed_steps, plan.mixed_decay, (*(short_visit,) * 3, *(excerpt,) * 3), 1500),
+    ):
+        exercises = forms(corpus, band * _UNREAD, spelt_out=SPELT_OUT, others=others)
+        falling = partial(plateau, plan=plan, steps=steps, decay=decay)
+        read_exercises(model, tokenizer, exercises, stage, steps, plan, noted, falling)
     save(model, tokenizer, plan, out, losses, time.monotonic() - started)
 
 
@@ -287,8 +298,11 @@ Its weights start at random but for an induction circuit in the first two layers
    So far it has {plan.layers} layers.
 5. {sum(plan.deep_rounds)} steps more on such forms, with {len(plan.grown_after)} layers more, which do nothing at first
    (`distill/tiny/growth.py`).
-6. {plan.excerpt_steps} steps on excerpts of the house forms, {plan.excerpts} exercises in ten: only the parts that are
+6. {plan.excerpt_steps} steps on excerpts of the house forms, six exercises in ten: only the parts that are
    said in many ways and far from what gives them away, as past illness, relatives and habits are.
+7. {plan.short_steps} steps of which eight exercises in ten are on visits at which one or two topics are spoken of, and
+   ask for all of it, or whether each symptom is felt.
+8. {plan.mixed_steps} steps of which three exercises in ten are such, three excerpts, and two whole forms.
 
 Two patients in three are such as nobody could guess (`distill/tiny/unguessable.py`): each symptom is denied as often as
 told, and each entry of the pack's groups is as likely as any other, so that what is written must have been read.

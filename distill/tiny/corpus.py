@@ -7,7 +7,7 @@ to choose the tokenizer's vocabulary.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -20,7 +20,7 @@ from synth.control import Control
 from synth.draws import Draws
 from synth.numerals import number_words
 from synth.packs import Measure, load_pack, pack_path
-from synth.records import Encounter, Scenario
+from synth.records import Encounter, Fact, HistoryFact, Scenario
 from synth.scenarios import sample_scenario
 from synth.teachers.chart import Chart, chart_places, charted, read_chart
 from synth.teachers.grammar import load_grammar
@@ -32,6 +32,8 @@ _WORDS = (
     "alpha beta gamma delta item entry word part line label key field first second third left right what where who "
     "quote piece thing group row cell colour size place mark sign said meaning about found list more"
 )
+_ALWAYS = frozenset(("patient", "complaint", "diagnosis"))
+"""Kinds of facts without which there is no visit."""
 KEYS = tuple(_WORDS.split())
 """Keys of the exercises; none of them is a key of a contract."""
 
@@ -46,6 +48,10 @@ class Exercise:
 
     prompt: str
     answer: str
+
+
+def _topic(fact: Fact) -> str:
+    return fact.category if isinstance(fact, HistoryFact) else fact.kind
 
 
 class Corpus:
@@ -80,9 +86,17 @@ class Corpus:
         """Return the encounter of such a scenario."""
         return self._simulator.encounter(self.scenario(index))
 
-    def visit(self, index: int) -> tuple[str, Chart]:
-        """Return the transcript of such an encounter, and its facts in the order of a chart."""
+    def topics(self, index: int) -> list[str]:
+        """Return what is spoken of at such an encounter: kinds of facts, and categories of the history."""
+        return list(dict.fromkeys(map(_topic, self.scenario(index).facts)))
+
+    def visit(self, index: int, about: Container[str] | None = None) -> tuple[str, Chart]:
+        """Return the transcript of such an encounter, and its facts in the order of a chart; a visit that is
+        ``about`` some topics is short: nothing else is spoken of but patient, reason and diagnosis."""
         scenario = self.scenario(index)
+        if about is not None:
+            facts = tuple(fact for fact in scenario.facts if fact.kind in _ALWAYS or _topic(fact) in about)
+            scenario = scenario.model_copy(update={"facts": facts})
         return self._simulator.transcript(scenario).text, read_chart(charted(self._places, scenario))
 
     def exercise(self, index: int) -> Exercise:

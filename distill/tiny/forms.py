@@ -29,8 +29,21 @@ SPELT_OUT = 0.2
 _REASON, _SINCE, _TOLD, _PROBLEMS = "the reason to come", "since when", "told", "what it is and what comes next"
 _JOINED = ("what is felt", "what is not felt", "what is taken", "past illness")
 """Parts that a told text may hold."""
-_HARD = frozenset((*LISTS, "what is taken", _SINCE)) - {_REASON, "what comes next"}
-"""Parts that are said in many ways and far from what gives them away."""
+_ABOUT = {
+    "complaint": (_REASON, _SINCE),
+    "symptom": ("what is felt", "what is not felt"),
+    "medical": ("past illness",),
+    "surgical": ("operations",),
+    "family": ("relatives",),
+    "social": ("habits",),
+    "allergy": ("reactions",),
+    "medication": ("what is taken",),
+    "finding": ("what was seen",),
+    "study": ("pictures",),
+}
+"""Parts that are said in many ways, by the topics that they are about."""
+_HARD = frozenset(part for parts in _ABOUT.values() for part in parts)
+"""All of those."""
 _TOGETHER = frozenset(("what it is", "what comes next"))
 _COLUMNS = {
     "who it is": 2,
@@ -101,6 +114,25 @@ def excerpt(corpus: Corpus, index: int) -> Exercise:
     text, chart = corpus.visit(index)
     asked = f"Write only {', '.join(field.key for field in chosen)} of form {KEYS[number]} of this encounter."
     return Exercise(f"{asked}\n\n{text}", canonical_json(_filled(chosen, chart, draws)))
+
+
+def short_visit(corpus: Corpus, index: int) -> Exercise:
+    """Return the exercise at an index: all that is hard to read in a visit at which one or two topics are spoken of,
+    each part named; or whether each symptom is felt."""
+    draws = Draws("tiny short visit", SEED, index)
+    spoken = [topic for topic in corpus.topics(index) if topic in _ABOUT]
+    topics = draws.shuffled(spoken)[: 1 + draws.below(2)]
+    if "symptom" in spoken and draws.chance(0.2):
+        topics = ["symptom"]
+    text, chart = corpus.visit(index, topics)
+    if "symptom" in topics and draws.chance(0.5):
+        a, b = draws.shuffled(KEYS)[:2]
+        rows: JsonValue = [{a: fact.name, b: "yes" if fact.present else "no"} for fact in chart.symptoms]
+        return Exercise(f"Write each symptom as {a} and whether it is felt as {b}.\n\n{text}", canonical_json(rows))
+    keys = _keys(draws)
+    fields = [_field(part, draws, keys) for topic in topics for part in draws.shuffled(_ABOUT[topic])]
+    asked = f"Write as JSON {'; '.join(map(str, fields))}."
+    return Exercise(f"{asked}\n\n{text}", canonical_json(_filled(fields, chart, draws)))
 
 
 def _fields(members: Sequence[Field | Group]) -> Iterator[Field]:
