@@ -159,8 +159,9 @@ def test_a_short_visit_speaks_of_what_is_asked_and_of_little_else(corpus: Corpus
     whole = short = told = 0
     asked_for: set[str] = set()
     for index in range(120):
-        asked, _, source = short_visit(corpus, index).prompt.partition("\n\n")
-        answer = json.loads(short_visit(corpus, index).answer)
+        posed = short_visit(corpus, index)
+        asked, _, source = posed.prompt.partition("\n\n")
+        answer = json.loads(posed.answer)
         whole += len(corpus.visit(index)[0])
         short += len(source)
         if isinstance(answer, list):

@@ -217,25 +217,28 @@ def build(plan: Plan, out: Path, report: Report) -> None:
     for number, steps in enumerate(plan.extraction_rounds):
         exercises = mixture(corpus, number * _UNREAD)
         read_exercises(model, tokenizer, exercises, f"extraction {number + 1}", steps, plan, noted)
-    exercises = forms(corpus, 100 * _UNREAD, spelt_out=1.0)
-    level = partial(plateau, plan=plan)
-    read_exercises(model, tokenizer, exercises, "forms spelt out", plan.spelt_out_steps, plan, noted, level)
-    exercises = forms(corpus, 200 * _UNREAD, spelt_out=SPELT_OUT)
-    falling = partial(plateau, plan=plan, steps=plan.form_steps, decay=plan.form_decay)
-    read_exercises(model, tokenizer, exercises, "forms", plan.form_steps, plan, noted, falling)
+
+    def fill_in(
+        stage: str,
+        steps: int,
+        decay: int | None,
+        band: int,
+        spelt_out: float = SPELT_OUT,
+        others: Sequence[Callable[[Corpus, int], Exercise]] = (),
+    ) -> None:
+        exercises = forms(corpus, band * _UNREAD, spelt_out, others)
+        rate = partial(plateau, plan=plan, steps=steps, decay=decay)
+        read_exercises(model, tokenizer, exercises, stage, steps, plan, noted, rate)
+
+    fill_in("forms spelt out", plan.spelt_out_steps, None, band=100, spelt_out=1.0)
+    fill_in("forms", plan.form_steps, plan.form_decay, band=200)
     grow(model, plan.grown_after, plan.seed)
     for number, steps in enumerate(plan.deep_rounds):
-        exercises = forms(corpus, (300 + 300 * number) * _UNREAD, spelt_out=SPELT_OUT)
-        falling = partial(plateau, plan=plan, steps=steps, decay=plan.deep_decay)
-        read_exercises(model, tokenizer, exercises, f"forms, deeper {number + 1}", steps, plan, noted, falling)
-    for stage, steps, decay, others, band in (
-        ("excerpts", plan.excerpt_steps, plan.deep_decay, (excerpt,) * 6, 900),
-        ("short visits", plan.short_steps, None, (short_visit,) * 8, 1200),
-        ("mixed", plan.mixed_steps, plan.mixed_decay, (*(short_visit,) * 3, *(excerpt,) * 3), 1500),
-    ):
-        exercises = forms(corpus, band * _UNREAD, spelt_out=SPELT_OUT, others=others)
-        falling = partial(plateau, plan=plan, steps=steps, decay=decay)
-        read_exercises(model, tokenizer, exercises, stage, steps, plan, noted, falling)
+        fill_in(f"forms, deeper {number + 1}", steps, plan.deep_decay, band=300 + 300 * number)
+    fill_in("excerpts", plan.excerpt_steps, plan.deep_decay, band=900, others=(excerpt,) * 6)
+    fill_in("short visits", plan.short_steps, None, band=1200, others=(short_visit,) * 8)
+    mixed = (*(short_visit,) * 3, *(excerpt,) * 3)
+    fill_in("mixed", plan.mixed_steps, plan.mixed_decay, band=1500, others=mixed)
     save(model, tokenizer, plan, out, losses, time.monotonic() - started)
 
 

@@ -50,6 +50,17 @@ class Exercise:
     answer: str
 
 
+def topics(scenario: Scenario) -> list[str]:
+    """Return what is spoken of at an encounter: kinds of facts, and categories of the history."""
+    return list(dict.fromkeys(map(_topic, scenario.facts)))
+
+
+def shortened(scenario: Scenario, about: Container[str]) -> Scenario:
+    """Return a scenario at which nothing but some topics is spoken of, besides patient, reason and diagnosis."""
+    facts = tuple(fact for fact in scenario.facts if fact.kind in _ALWAYS or _topic(fact) in about)
+    return scenario.model_copy(update={"facts": facts})
+
+
 def _topic(fact: Fact) -> str:
     return fact.category if isinstance(fact, HistoryFact) else fact.kind
 
@@ -86,17 +97,12 @@ class Corpus:
         """Return the encounter of such a scenario."""
         return self._simulator.encounter(self.scenario(index))
 
-    def topics(self, index: int) -> list[str]:
-        """Return what is spoken of at such an encounter: kinds of facts, and categories of the history."""
-        return list(dict.fromkeys(map(_topic, self.scenario(index).facts)))
+    def visit(self, index: int) -> tuple[str, Chart]:
+        """Return the transcript of such an encounter, and its facts in the order of a chart."""
+        return self.told(self.scenario(index))
 
-    def visit(self, index: int, about: Container[str] | None = None) -> tuple[str, Chart]:
-        """Return the transcript of such an encounter, and its facts in the order of a chart; a visit that is
-        ``about`` some topics is short: nothing else is spoken of but patient, reason and diagnosis."""
-        scenario = self.scenario(index)
-        if about is not None:
-            facts = tuple(fact for fact in scenario.facts if fact.kind in _ALWAYS or _topic(fact) in about)
-            scenario = scenario.model_copy(update={"facts": facts})
+    def told(self, scenario: Scenario) -> tuple[str, Chart]:
+        """Return the transcript of a scenario, and its facts in the order of a chart."""
         return self._simulator.transcript(scenario).text, read_chart(charted(self._places, scenario))
 
     def exercise(self, index: int) -> Exercise:

@@ -17,7 +17,7 @@ from string import Template
 import yaml
 from pydantic import JsonValue
 
-from distill.tiny.corpus import KEYS, SEED, Corpus, Exercise
+from distill.tiny.corpus import KEYS, SEED, Corpus, Exercise, shortened, topics
 from distill.tiny.extraction import LISTS, ROWS, Rows
 from synth.assets import canonical_json
 from synth.draws import Draws
@@ -95,7 +95,7 @@ def form(corpus: Corpus, index: int, spelt_out: float = SPELT_OUT) -> Exercise:
     draws = Draws("tiny form", SEED, index)
     if draws.chance(spelt_out):
         members = draw_form(draws, fewest=9)
-        asked = f"Write as JSON {'; '.join(map(str, members))}."
+        asked = _spelt_out(members)
     else:
         number = draws.below(HOUSE_FORMS)
         members = house_form(number)
@@ -120,19 +120,24 @@ def short_visit(corpus: Corpus, index: int) -> Exercise:
     """Return the exercise at an index: all that is hard to read in a visit at which one or two topics are spoken of,
     each part named; or whether each symptom is felt."""
     draws = Draws("tiny short visit", SEED, index)
-    spoken = [topic for topic in corpus.topics(index) if topic in _ABOUT]
-    topics = draws.shuffled(spoken)[: 1 + draws.below(2)]
+    scenario = corpus.scenario(index)
+    spoken = [topic for topic in topics(scenario) if topic in _ABOUT]
+    about = draws.shuffled(spoken)[: 1 + draws.below(2)]
     if "symptom" in spoken and draws.chance(0.2):
-        topics = ["symptom"]
-    text, chart = corpus.visit(index, topics)
-    if "symptom" in topics and draws.chance(0.5):
+        about = ["symptom"]
+    text, chart = corpus.told(shortened(scenario, about))
+    if "symptom" in about and draws.chance(0.5):
         a, b = draws.shuffled(KEYS)[:2]
         rows: JsonValue = [{a: fact.name, b: "yes" if fact.present else "no"} for fact in chart.symptoms]
         return Exercise(f"Write each symptom as {a} and whether it is felt as {b}.\n\n{text}", canonical_json(rows))
     keys = _keys(draws)
-    fields = [_field(part, draws, keys) for topic in topics for part in draws.shuffled(_ABOUT[topic])]
-    asked = f"Write as JSON {'; '.join(map(str, fields))}."
+    fields = [_field(part, draws, keys) for topic in about for part in draws.shuffled(_ABOUT[topic])]
+    asked = _spelt_out(fields)
     return Exercise(f"{asked}\n\n{text}", canonical_json(_filled(fields, chart, draws)))
+
+
+def _spelt_out(members: Sequence[Field | Group]) -> str:
+    return f"Write as JSON {'; '.join(map(str, members))}."
 
 
 def _fields(members: Sequence[Field | Group]) -> Iterator[Field]:
