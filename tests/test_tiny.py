@@ -14,7 +14,17 @@ import torch
 from distill.student import base_folder, find_student, load_model, load_tokenizer
 from distill.tiny.corpus import KEYS, SEED, Corpus, Exercise
 from distill.tiny.extraction import LISTS, extraction
-from distill.tiny.forms import HOUSE_FORMS, Field, Group, excerpt, form, house_form, short_visit
+from distill.tiny.forms import (
+    HOUSE_FORMS,
+    Field,
+    Group,
+    excerpt,
+    form,
+    house_form,
+    short_visit,
+    symptom_talk,
+    symptom_visit,
+)
 from synth.assets import canonical_json, load_schema, sha256
 from synth.records import JsonObject
 
@@ -51,7 +61,8 @@ def contract_keys(schema: object) -> Iterator[str]:
 def exercise(corpus: Corpus, index: int) -> Exercise:
     """Return an exercise of each kind in turn."""
     kinds = (corpus.exercise, partial(extraction, corpus), partial(form, corpus), partial(excerpt, corpus))
-    return (*kinds, partial(short_visit, corpus))[index % 5](index)
+    visits = (partial(short_visit, corpus), partial(symptom_visit, corpus, whole=0.5), partial(symptom_talk, corpus))
+    return (*kinds, *visits)[index % 7](index)
 
 
 def answers(corpus: Corpus, count: int) -> Iterator[object]:
@@ -177,6 +188,47 @@ def test_a_short_visit_speaks_of_what_is_asked_and_of_little_else(corpus: Corpus
     assert asked_for == {*LISTS, "what is taken", "since when", "pictures"} - {"what comes next"}
 
 
+def test_a_symptom_visit_asks_which_symptoms_are_felt(corpus: Corpus) -> None:
+    for index in range(60):
+        brief, entire = symptom_visit(corpus, index), symptom_visit(corpus, index, whole=1.0)
+        text, chart = corpus.visit(index)
+        if not chart.symptoms:
+            assert brief == entire == short_visit(corpus, index)
+            continue
+        assert entire.prompt.endswith(f"\n\n{text}")
+        assert len(brief.prompt) <= len(entire.prompt)
+        assert brief.answer == entire.answer
+        assert polarities(brief).items() >= {fact.name: fact.present for fact in chart.symptoms}.items()
+
+
+def test_a_symptom_talk_is_of_the_turns_that_tell_whether_symptoms_are_felt(corpus: Corpus) -> None:
+    rows = lists = turns = whole = 0
+    for index in range(300):
+        posed = symptom_talk(corpus, index)
+        text, chart = corpus.visit(index)
+        if not chart.symptoms:
+            assert posed == short_visit(corpus, index)
+            continue
+        felt = {fact.name: fact.present for fact in chart.symptoms}
+        told = polarities(posed)
+        assert 1 <= len(told) <= 4
+        assert told.items() <= felt.items()
+        rows, lists = rows + posed.answer.startswith("["), lists + posed.answer.startswith("{")
+        turns, whole = turns + posed.prompt.count("\n") - 1, whole + text.count("\n") + 1
+    assert lists > rows > 10
+    assert turns < 0.25 * whole
+
+
+def polarities(posed: Exercise) -> dict[str, bool]:
+    """Return which symptoms an answer says are felt, and which not."""
+    answer = json.loads(posed.answer)
+    if isinstance(answer, list):
+        return {name: said == "yes" for name, said in (row.values() for row in answer)}
+    parts = dict(re.findall(r"(\w+): ([a-z ]+[a-z])", posed.prompt.partition("\n\n")[0]))
+    says = {"what is felt": True, "what is not felt": False}
+    return {name: says[parts[key]] for key, names in answer.items() if parts[key] in says for name in names}
+
+
 def test_a_house_form_is_always_the_same_and_no_other(corpus: Corpus) -> None:
     shown: dict[str, set[tuple[str, ...]]] = {}
     for index in range(60):
@@ -266,12 +318,16 @@ def test_the_same_seed_builds_the_same_bytes(tmp_path: Path, monkeypatch: pytest
         short_steps=2,
         mixed_steps=2,
         mixed_decay=1,
+        talk_steps=2,
+        last_steps=2,
+        last_decay=1,
     )
     heard: list[str] = []
     for name in ("a", "b"):
         build(plan, tmp_path / name, lambda stage, _step, _steps, _loss: heard.append(stage))
     stages = ["copy 1", "corpus", "extraction 1", "extraction 2", "forms spelt out", "forms"]
     stages += ["forms, deeper 1", "forms, deeper 2", "excerpts", "short visits", "mixed"]
+    stages += ["symptoms", "mixed again"]
     assert heard == [stage for stage in stages for _step in range(2)] * 2
     for name in ("model.safetensors", "tokenizer.json", "config.json"):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()

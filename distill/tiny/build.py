@@ -20,7 +20,7 @@ from distill.tiny.circuit import induction_llama
 from distill.tiny.corpus import SEED, Corpus, Exercise, vocabulary_texts
 from distill.tiny.curriculum import Report, copy_curriculum
 from distill.tiny.extraction import extraction
-from distill.tiny.forms import HOUSE_FORMS, SPELT_OUT, excerpt, form, short_visit
+from distill.tiny.forms import HOUSE_FORMS, SPELT_OUT, excerpt, form, short_visit, symptom_talk, symptom_visit
 from distill.tiny.growth import grow
 from distill.tiny.tokenizer import ASSISTANT, END, PAD, SPECIAL, USER, train_tokenizer
 from synth.assets import sha256
@@ -66,6 +66,14 @@ class Plan:
     mixed_steps: int = 5_500
     """Optimiser steps on exercises of which three in ten are on short visits, three excerpts, and two whole forms."""
     mixed_decay: int = 4_500
+    """The last of those, over which the learning rate falls to nothing."""
+    talk_steps: int = 1_500
+    """Optimiser steps on exercises of which 19 in 20 are on the few turns at which symptoms are spoken of; the learning
+    rate stays."""
+    last_steps: int = 8_500
+    """Optimiser steps on exercises of which eight in 20 are on such turns, five on symptoms in visits, and the others
+    of the stages before."""
+    last_decay: int = 6_500
     """The last of those, over which the learning rate falls to nothing."""
     tokens_a_step: int = 2048
     learning_rate: float = 1.5e-3
@@ -189,13 +197,21 @@ def mixture(corpus: Corpus, start: int) -> Callable[[int], Exercise]:
 
 
 def forms(
-    corpus: Corpus, start: int, spelt_out: float, others: Sequence[Callable[[Corpus, int], Exercise]] = ()
+    corpus: Corpus,
+    start: int,
+    spelt_out: float = SPELT_OUT,
+    others: Sequence[Callable[[Corpus, int], Exercise]] = (),
 ) -> Callable[[int], Exercise]:
     """Return the exercises of the last stages: one in ten of each stage before, so that they are kept, one in ten of
     each of the others, eight at most, and forms."""
     kept: dict[int, Callable[[int], Exercise]] = {0: corpus.exercise, 5: partial(extraction, corpus)}
     kept |= {place: partial(other, corpus) for place, other in zip((1, 2, 3, 4, 6, 7, 8, 9), others, strict=False)}
     return lambda index: kept.get(index % 10, partial(form, corpus, spelt_out=spelt_out))(start + index)
+
+
+def cycle(corpus: Corpus, start: int, kinds: Sequence[Callable[[Corpus, int], Exercise]]) -> Callable[[int], Exercise]:
+    """Return exercises of each kind in turn."""
+    return lambda index: kinds[index % len(kinds)](corpus, start + index)
 
 
 def build(plan: Plan, out: Path, report: Report) -> None:
@@ -218,27 +234,25 @@ def build(plan: Plan, out: Path, report: Report) -> None:
         exercises = mixture(corpus, number * _UNREAD)
         read_exercises(model, tokenizer, exercises, f"extraction {number + 1}", steps, plan, noted)
 
-    def fill_in(
-        stage: str,
-        steps: int,
-        decay: int | None,
-        band: int,
-        spelt_out: float = SPELT_OUT,
-        others: Sequence[Callable[[Corpus, int], Exercise]] = (),
-    ) -> None:
-        exercises = forms(corpus, band * _UNREAD, spelt_out, others)
+    def fill_in(stage: str, steps: int, decay: int | None, exercises: Callable[[int], Exercise]) -> None:
         rate = partial(plateau, plan=plan, steps=steps, decay=decay)
         read_exercises(model, tokenizer, exercises, stage, steps, plan, noted, rate)
 
-    fill_in("forms spelt out", plan.spelt_out_steps, None, band=100, spelt_out=1.0)
-    fill_in("forms", plan.form_steps, plan.form_decay, band=200)
+    fill_in("forms spelt out", plan.spelt_out_steps, None, forms(corpus, 100 * _UNREAD, spelt_out=1.0))
+    fill_in("forms", plan.form_steps, plan.form_decay, forms(corpus, 200 * _UNREAD))
     grow(model, plan.grown_after, plan.seed)
     for number, steps in enumerate(plan.deep_rounds):
-        fill_in(f"forms, deeper {number + 1}", steps, plan.deep_decay, band=300 + 300 * number)
-    fill_in("excerpts", plan.excerpt_steps, plan.deep_decay, band=900, others=(excerpt,) * 6)
-    fill_in("short visits", plan.short_steps, None, band=1200, others=(short_visit,) * 8)
-    mixed = (*(short_visit,) * 3, *(excerpt,) * 3)
-    fill_in("mixed", plan.mixed_steps, plan.mixed_decay, band=1500, others=mixed)
+        exercises = forms(corpus, (300 + 300 * number) * _UNREAD)
+        fill_in(f"forms, deeper {number + 1}", steps, plan.deep_decay, exercises)
+    fill_in("excerpts", plan.excerpt_steps, plan.deep_decay, forms(corpus, 900 * _UNREAD, others=(excerpt,) * 6))
+    fill_in("short visits", plan.short_steps, None, forms(corpus, 1200 * _UNREAD, others=(short_visit,) * 8))
+    mixed = forms(corpus, 1500 * _UNREAD, others=(*(short_visit,) * 3, *(excerpt,) * 3))
+    fill_in("mixed", plan.mixed_steps, plan.mixed_decay, mixed)
+    fill_in("symptoms", plan.talk_steps, None, cycle(corpus, 1800 * _UNREAD, (*(symptom_talk,) * 19, form)))
+    asked_alone = (*(symptom_talk,) * 8, *(symptom_visit,) * 4, partial(symptom_visit, whole=1.0))
+    kept = (short_visit, short_visit, excerpt, excerpt, form, extraction, Corpus.exercise)
+    last = cycle(corpus, 2100 * _UNREAD, (*asked_alone, *kept))
+    fill_in("mixed again", plan.last_steps, plan.last_decay, last)
     save(model, tokenizer, plan, out, losses, time.monotonic() - started)
 
 
@@ -306,6 +320,10 @@ Its weights start at random but for an induction circuit in the first two layers
 7. {plan.short_steps} steps of which eight exercises in ten are on visits at which one or two topics are spoken of, and
    ask for all of it, or whether each symptom is felt.
 8. {plan.mixed_steps} steps of which three exercises in ten are such, three excerpts, and two whole forms.
+9. {plan.talk_steps} steps of which 19 exercises in 20 are on the few turns at which one to four symptoms are spoken of,
+   and ask which of them are felt, and which not.
+10. {plan.last_steps} steps of which eight exercises in 20 are on such turns, five ask for the symptoms of short visits
+   and of whole ones, and seven are of the stages before.
 
 Two patients in three are such as nobody could guess (`distill/tiny/unguessable.py`): each symptom is denied as often as
 told, and each entry of the pack's groups is as likely as any other, so that what is written must have been read.

@@ -7,9 +7,10 @@ to choose the tokenizer's vocabulary.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 from pydantic import JsonValue
 
@@ -104,6 +105,19 @@ class Corpus:
     def told(self, scenario: Scenario) -> tuple[str, Chart]:
         """Return the transcript of a scenario, and its facts in the order of a chart."""
         return self._simulator.transcript(scenario).text, read_chart(charted(self._places, scenario))
+
+    def overheard(self, text: str, names: Sequence[str]) -> str:
+        """Return the turns of a transcript at which some symptoms are spoken of in the pack's words, and the answers to
+        them; all turns where one of them is spoken of in none of these words."""
+        symptoms = [self._pack.symptoms[name] for name in names]
+        words = [(*symptom.says, *symptom.asks, *symptom.denies) for symptom in symptoms]
+        kept: list[str] = []
+        for before, turn in pairwise(["", *text.split("\n")]):
+            answers = turn.startswith("[patient]") and kept[-1:] == [before]
+            if answers or any(_says(turn, some) for some in words):
+                kept.append(turn)
+        heard = "\n".join(kept)
+        return heard if all(_says(heard, some) for some in words) else text
 
     def exercise(self, index: int) -> Exercise:
         """Return an exercise: half of them on a transcript, the others on the glossary and on plain JSON."""
@@ -213,6 +227,11 @@ def vocabulary_texts(corpus: Corpus, encounters: int) -> Iterator[str]:
         yield encounter.source.text
         yield canonical_json(encounter.target)
         yield corpus.exercise(index).prompt.partition("\n")[0]
+
+
+def _says(text: str, words: Iterable[str]) -> bool:
+    said = text.lower()
+    return any(word.lower() in said for word in words)
 
 
 def _phrase(said: tuple[str, ...], term: str) -> Entry:

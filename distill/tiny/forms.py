@@ -26,6 +26,8 @@ from synth.teachers.chart import Chart
 HOUSE_FORMS = 8
 SPELT_OUT = 0.2
 """Share of the exercises whose form is drawn anew, as a rule."""
+_AS_ROWS = 0.1
+"""Share of the exercises on symptoms that ask for rows of name and yes or no."""
 _REASON, _SINCE, _TOLD, _PROBLEMS = "the reason to come", "since when", "told", "what it is and what comes next"
 _JOINED = ("what is felt", "what is not felt", "what is taken", "past illness")
 """Parts that a told text may hold."""
@@ -125,15 +127,44 @@ def short_visit(corpus: Corpus, index: int) -> Exercise:
     about = draws.shuffled(spoken)[: 1 + draws.below(2)]
     if "symptom" in spoken and draws.chance(0.2):
         about = ["symptom"]
-    text, chart = corpus.told(shortened(scenario, about))
-    if "symptom" in about and draws.chance(0.5):
+    return _asked(corpus.told(shortened(scenario, about)), draws, about)
+
+
+def symptom_visit(corpus: Corpus, index: int, whole: float = 0.0) -> Exercise:
+    """Return the exercise at an index: which symptoms are felt, at a visit at which little else is spoken of;
+    ``whole`` is the share of visits at which everything is."""
+    draws = Draws("tiny symptom visit", SEED, index)
+    scenario = corpus.scenario(index)
+    if "symptom" not in topics(scenario):
+        return short_visit(corpus, index)
+    told = corpus.told(scenario if draws.chance(whole) else shortened(scenario, ["symptom"]))
+    return _asked(told, draws, ["symptom", *(["complaint"] if draws.chance(0.5) else [])])
+
+
+def symptom_talk(corpus: Corpus, index: int) -> Exercise:
+    """Return the exercise at an index: which symptoms are felt, of nothing but the turns at which one to four of them
+    are spoken of."""
+    draws = Draws("tiny symptom talk", SEED, index)
+    scenario = corpus.scenario(index)
+    symptoms = [fact for fact in scenario.facts if fact.kind == "symptom"]
+    some = draws.shuffled(symptoms)[: 1 + draws.below(4)]
+    if not some:
+        return short_visit(corpus, index)
+    facts = tuple(fact for fact in shortened(scenario, ["symptom"]).facts if fact.kind != "symptom" or fact in some)
+    text, chart = corpus.told(scenario.model_copy(update={"facts": facts}))
+    return _asked((corpus.overheard(text, [fact.name for fact in some]), chart), draws, ["symptom"])
+
+
+def _asked(told: tuple[str, Chart], draws: Draws, about: Sequence[str]) -> Exercise:
+    """Return an exercise that asks a visit for all of some topics, or for whether each symptom is felt."""
+    text, chart = told
+    if "symptom" in about and draws.chance(_AS_ROWS):
         a, b = draws.shuffled(KEYS)[:2]
         rows: JsonValue = [{a: fact.name, b: "yes" if fact.present else "no"} for fact in chart.symptoms]
         return Exercise(f"Write each symptom as {a} and whether it is felt as {b}.\n\n{text}", canonical_json(rows))
     keys = _keys(draws)
-    fields = [_field(part, draws, keys) for topic in about for part in draws.shuffled(_ABOUT[topic])]
-    asked = _spelt_out(fields)
-    return Exercise(f"{asked}\n\n{text}", canonical_json(_filled(fields, chart, draws)))
+    fields = [_field(part, draws, keys) for topic in about for part in _ABOUT[topic]]
+    return Exercise(f"{_spelt_out(fields)}\n\n{text}", canonical_json(_filled(fields, chart, draws)))
 
 
 def _spelt_out(members: Sequence[Field | Group]) -> str:
