@@ -6,7 +6,7 @@ BIN = $(VENV)/bin
 PIP = -m pip install --quiet --disable-pip-version-check
 export HF_HUB_DISABLE_TELEMETRY = 1
 
-.PHONY: help task-samples demo test lint types unit test-search test-slow test-soak test-storm test-vllm bench bench-tasks bench-generation bench-training bench-training-peers bench-training-gpu bench-vllm tiny-base phi-lexicon phi-tagger clean
+.PHONY: help task-samples demo test lint types unit test-search test-slow test-soak test-storm test-vllm bench bench-tasks bench-generation bench-training bench-training-peers bench-training-gpu bench-training-ceiling bench-vllm tiny-base phi-lexicon phi-tagger clean
 
 help:  ## What there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -t -s '	'
@@ -66,6 +66,9 @@ bench-training: bench-training-peers  ## distill train beside its peers, one thr
 
 bench-training-gpu: $(VENV)/.train  ## Llama 3.2 1B and 3B with random weights on a GPU: tokens/s, share of its arithmetic, memory
 	$(BIN)/python -m benchmarks.training.gpu
+
+bench-training-ceiling: $(VENV)/.train  ## The share of a GPU's arithmetic that training's kernels leave at most, counted without one
+	$(BIN)/python -m benchmarks.training.ceiling
 
 bench-vllm: $(VLLM_VENV)/.installed  ## Notewright beside vllm bench serve on a real vLLM
 	HF_HUB_OFFLINE=1 VLLM_CPU_KVCACHE_SPACE=1 $(VLLM_VENV)/bin/python -m benchmarks.generation.vllm

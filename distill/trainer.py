@@ -14,6 +14,7 @@ from distill.datasets import Fitted
 from distill.device import rank, world_size
 from distill.dropout import add_dropout
 from distill.fused import fuse_adapters
+from distill.fused_norm import fuse_norms
 from distill.last_layer import narrow_last_layer
 from distill.memory import CHECKPOINTED_FROM
 from distill.methods import adapter_config, train_in_float32
@@ -92,9 +93,11 @@ def make_trainer(
     train_in_float32(trainer.model)
     if not APPROACHES[settings.method].whole and student.lora.target_parameters:
         add_dropout(trainer.model, student.lora.dropout)
-    if device == "cpu" and not trainer.is_fsdp_enabled:
+    if not trainer.is_fsdp_enabled:
         fuse_adapters(trainer.model)
-        narrow_last_layer(trainer.model)
+        fuse_norms(trainer.model)
+        if device == "cpu":
+            narrow_last_layer(trainer.model)
     return trainer
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.generation.measure import Cost
 from benchmarks.training import __main__ as benchmark
-from benchmarks.training import gpu
+from benchmarks.training import ceiling, gpu
 from benchmarks.training.contenders import CONTENDERS, OURS, PEERS, Contender, install, variables
 from benchmarks.training.job import RANK, Job, Outcome, Pair, read_job, read_pairs, same_tokens, write_pairs, write_run
 from distill.student import Shape
@@ -138,6 +138,25 @@ def test_the_gpu_benchmark_trains_on_a_cpu(tmp_path: Path) -> None:
         outcome = gpu.trained(job, tmp_path / f"{way.name}-log")
         assert outcome.tokens > 8 * 500
         assert outcome.wall > 0
+
+
+def test_the_ceiling_counts_the_products_of_the_formula_and_fewer_kernels_with_ours() -> None:
+    shape = Shape(
+        architecture="llama", parameters=2000 * 128 + 6 * (4 * 128 * 128 + 3 * 128 * 352), adapter_parameters=0,
+        layers=6, hidden=128, intermediate=352, heads=4, kv_heads=4, head_dim=32, vocabulary=2000, tied=True,
+    )  # fmt: skip
+    own, ours = (ceiling.count_pass(shape, 256, 0.5, fused=fused) for fused in (False, True))
+    attention = 6 * shape.layers * 128 * 256 * 256
+    due = 256 * gpu.operations(shape, 256, 0.5) - attention
+    for ledger in (own, ours):
+        # The first layer's input needs no gradient, which the formula does not go into.
+        assert 0.95 * due < ledger.operations["products"] < due
+        # Under a mask the whole square is computed, and the scores again on the way back.
+        assert ledger.operations["attention"] == 14 / 6 * attention
+        assert ledger.kernels["attention"] == 2 * shape.layers
+    assert ours.kernels["products"] == own.kernels["products"]
+    assert ours.kernels["elementwise"] < 0.6 * own.kernels["elementwise"]
+    assert ours.seconds["elementwise"] < 0.6 * own.seconds["elementwise"]
 
 
 def test_every_contender_has_a_module_and_a_key_of_its_own() -> None:

@@ -18,11 +18,15 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
+from typing import TYPE_CHECKING
 
 from benchmarks.machine import machine
 from benchmarks.training.job import RANK, Job, Outcome, write_llama, write_run
 from distill.shapes import count_adapter
 from distill.student import LoraSettings, Shape, find_student
+
+if TYPE_CHECKING:
+    from transformers import LlamaConfig
 
 _SIZE = 8192
 """Rows and columns of the matrices whose product is the ceiling."""
@@ -83,12 +87,11 @@ def matrix_rate(device: str, size: int = _SIZE, rounds: int = 20) -> float:
     return 2 * size**3 / median(taken)
 
 
-def write_student(folder: Path, shape: Shape, texts: list[str]) -> Path:
-    """Write a base of a shape with random weights in bfloat16."""
-    import torch
+def llama_config(shape: Shape) -> LlamaConfig:
+    """Return the configuration of a Llama of a shape."""
     from transformers import LlamaConfig
 
-    config = LlamaConfig(
+    return LlamaConfig(
         vocab_size=shape.vocabulary,
         hidden_size=shape.hidden,
         intermediate_size=shape.intermediate,
@@ -99,7 +102,13 @@ def write_student(folder: Path, shape: Shape, texts: list[str]) -> Path:
         max_position_embeddings=8192,
         tie_word_embeddings=shape.tied,
     )
-    return write_llama(folder, texts, config, torch.bfloat16)
+
+
+def write_student(folder: Path, shape: Shape, texts: list[str]) -> Path:
+    """Write a base of a shape with random weights in bfloat16."""
+    import torch
+
+    return write_llama(folder, texts, llama_config(shape), torch.bfloat16)
 
 
 def trained(job: Job, folder: Path) -> Outcome:
