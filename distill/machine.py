@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from distill.device import bf16_is_real
-from distill.student import quiet_hub
+from distill.hub import quiet_hub
 
 TRAINING = ("torch", "transformers", "peft", "trl", "datasets")
 """Packages without which nothing trains."""

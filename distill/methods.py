@@ -78,6 +78,8 @@ def load_for_training(student: Student, settings: TrainSettings, device: str, pr
     else:
         narrow = precision == "bf16" and not APPROACHES[settings.method].whole
         model = load_model(student, device=device, precision="bf16" if narrow else "fp32")
+    # A checkpoint has tied weights once; what is not named here is told as missing where the checkpoint is read back.
+    model._keys_to_ignore_on_save = set(model.all_tied_weights_keys)
     if student.start is None:
         return model
     from peft import PeftModel

@@ -10,6 +10,7 @@ from jinja2 import TemplateError
 
 from distill.datasets import prefix_ids, student_prompt
 from distill.generation import Continuation, Loaded, Steering, continuations
+from distill.hub import quiet_hub
 from distill.methods import load_quantised
 from distill.records import BenchmarkItem, Finish, Prediction
 from distill.student import (
@@ -17,7 +18,6 @@ from distill.student import (
     load_model,
     load_tokenizer,
     pick_device,
-    quiet_hub,
 )
 from distill.trained import base_of, read_trained
 from synth.assets import render_prompt

@@ -7,8 +7,6 @@ to get it. Weights are read from safetensors only, and no code comes with them.
 from __future__ import annotations
 
 import json
-import logging
-import os
 import re
 from functools import cache
 from pathlib import Path
@@ -17,6 +15,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field, JsonValue, model_validator
 
 from distill.files import existing, read_yaml, yaml_names
+from distill.hub import quiet_hub
 from synth.assets import sha256
 from synth.catalog import suggest
 from synth.errors import UserError
@@ -233,20 +232,6 @@ def _own_student(
         lora=LoraSettings(rank=16, alpha=32, dropout=0.0),
         recipe=USUAL,
     )
-
-
-def quiet_hub() -> None:
-    """Switch off telemetry and every call to the hub; has to run before transformers, trl or peft are imported."""
-    os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
-    os.environ["HF_HUB_OFFLINE"] = "1"
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    # Where bitsandbytes is installed PEFT imports it for any student, and on some CPUs it tells of a kernel on the hub
-    # that it would rather have; offline it takes its own.
-    logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
-    # Threads that spin long at barriers make two of them ten times slower than one as soon as anything else runs, and
-    # threads that do not spin at all are slow by themselves; a short spin is quick and safe (docs/PERFORMANCE.md).
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    os.environ.setdefault("GOMP_SPINCOUNT", "200000")
 
 
 def base_folder(student: Student) -> Path:

@@ -16,6 +16,7 @@ from distill.device import free_memory, place, reset_peak_memory, world_size
 from distill.documents import METRICS, read_metrics
 from distill.evaluate import Examination, examination
 from distill.files import read_record
+from distill.hub import quiet_hub
 from distill.inference.writing import Progress
 from distill.lineage import read_lineage
 from distill.recipes import FILE as RECIPE_FILE
@@ -23,7 +24,7 @@ from distill.recipes import as_recipe
 from distill.results import Results
 from distill.scoring import make_folder, versions
 from distill.settings import Precision, TrainSettings, adjusted, settings_for
-from distill.student import Method, Student, base_sha256, find_student, pinned, quiet_hub
+from distill.student import Method, Student, base_sha256, find_student, pinned
 from distill.sweep_eval import (
     BESIDE,
     Beside,

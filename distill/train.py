@@ -17,6 +17,7 @@ from distill.datasets import Example, Fitted, fit, tokenize
 from distill.device import peak_memory, place, rank, resolve_precision, world_size
 from distill.documents import CURVE, METRICS, write_documents
 from distill.generation import stop_tokens
+from distill.hub import quiet_hub
 from distill.leftovers import check_out, remove_leftovers, replaced_line
 from distill.lineage import FILE as LINEAGE_FILE
 from distill.lineage import trace_all
@@ -27,7 +28,7 @@ from distill.preferences import FOLDER as PREFERENCES
 from distill.recipes import FILE as RECIPE_FILE
 from distill.recipes import as_recipe
 from distill.settings import TrainSettings, adjusted, settings_for
-from distill.student import ADAPTER_WEIGHTS, Student, base_sha256, load_tokenizer, pinned, quiet_hub
+from distill.student import ADAPTER_WEIGHTS, Student, base_sha256, load_tokenizer, pinned
 from distill.trained import STUDENT_FILE, TrainedStudent, find_start
 from synth.assets import sha256
 from synth.console import say

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -64,7 +65,9 @@ def test_a_method_trains_saves_loads_and_writes(place: Path, settings: TrainSett
 
 
 @pytest.mark.parametrize(("method", "whole"), [("lora", ()), ("lora", ("embed_tokens",)), ("full", ())])
-def test_the_loaded_student_has_the_loss_that_training_says(place: Path, method: str, whole: tuple[str, ...]) -> None:
+def test_the_loaded_student_has_the_loss_that_training_says(
+    place: Path, method: str, whole: tuple[str, ...], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The whole way round, where the best student is not the last: what lies on disk scores what the card claims."""
     import torch
 
@@ -76,8 +79,10 @@ def test_the_loaded_student_has_the_loss_that_training_says(place: Path, method:
     student = base.model_copy(update={"lora": base.lora.model_copy(update={"modules_to_save": whole})})
     said = {"method": method, "steps": 4, "eval_every": 1, "accumulation": 1, "learning_rate": 0.3, "precision": "fp32"}
     out = place / f"again-{method}{len(whole)}"
+    monkeypatch.setattr(logging.getLogger("transformers"), "propagate", True)
     metrics = train(place / "run", student, out, TrainSettings.model_validate(said), device="cpu", quiet=True).metrics
     assert metrics.best_step != metrics.steps, "the last student is the best: the test shows nothing"
+    assert not [record.message for record in caplog.records if "keys in the checkpoint" in record.message]
     loaded = load_student(out, base=str(place / "base"), device="cpu")
     held_out = examples(place / "run", "validation", "json")
     fitted = fit(held_out, loaded.tokenizer, stop_tokens(loaded.model, loaded.tokenizer), 4096)

@@ -11,7 +11,7 @@ from benchmarks.training.job import Job, Outcome, read_job
 
 def run(job: Job) -> Outcome:
     """Train, and return what it took."""
-    from distill.student import quiet_hub
+    from distill.hub import quiet_hub
 
     quiet_hub()
     import torch

@@ -15,7 +15,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1, help="another number gives other bytes")
     arguments = parser.parse_args()
-    from distill.student import quiet_hub
+    from distill.hub import quiet_hub
 
     quiet_hub()
     import torch
