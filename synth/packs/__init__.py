@@ -1,8 +1,8 @@
 """Specialty packs: the cited clinical knowledge that scenarios are sampled from, read from ``specialties/<name>.yaml``.
 
-``lexicon`` and ``model`` are the shape of a pack, ``loading`` reads one, ``safety`` says which drug a patient must not
-have, ``checks`` finds what is wrong in a pack, ``audit`` what is wrong in a scenario. docs/PACKS.md tells how to write
-one.
+``lexicon``, ``model`` and ``pack`` are the shape of a pack, ``loading`` reads one, ``safety`` says which drug a patient
+must not have, ``checks`` finds what is wrong in a pack, ``audit`` what is wrong in a scenario. docs/PACKS.md tells how
+to write one.
 """
 
 from synth.packs.lexicon import (
@@ -22,7 +22,8 @@ from synth.packs.lexicon import (
     Vital,
 )
 from synth.packs.loading import load_pack, pack_names, pack_path
-from synth.packs.model import Choice, Complaint, Condition, Diagnosis, MedicationUse, Pack, PlanItem, Presentation
+from synth.packs.model import Choice, Complaint, Condition, Diagnosis, MedicationUse, PlanItem, Presentation
+from synth.packs.pack import Pack
 
 __all__ = [
     "Age",

@@ -10,7 +10,7 @@ from synth.packs.checks.doses import too_much
 from synth.packs.checks.patients import FERTILE
 from synth.packs.growth import growth_charts
 from synth.packs.lexicon import ForWhom, Spoken
-from synth.packs.model import Pack
+from synth.packs.pack import Pack
 from synth.packs.renal import egfr
 from synth.packs.safety import Patient, objections
 from synth.packs.vocabulary import vocabulary

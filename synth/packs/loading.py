@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from synth.assets import load_yaml
 from synth.catalog import suggest
 from synth.errors import UserError, first_fault
-from synth.packs.model import Pack
+from synth.packs.pack import Pack
 
 FOLDER = Path(__file__).resolve().parent.parent / "specialties"
 

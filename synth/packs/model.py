@@ -1,13 +1,7 @@
-"""What a pack holds besides its lexicon: conditions, how they present, and the plan.
-
-A pack is data only. Its lexicon is keyed by the term that a note uses; each entry also holds ``says``, what a person
-says aloud for it. Conditions refer to the lexicon; ``Pack`` refuses a pack with a dangling reference, so that what
-loads can be sampled.
-"""
+"""What a pack holds besides its lexicon: conditions, how they present, and the plan."""
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
@@ -15,16 +9,9 @@ from pydantic import Field, model_validator
 from synth.packs.cases import Case
 from synth.packs.lexicon import (
     Age,
-    Citation,
     Distribution,
-    Drug,
-    History,
-    Lab,
     Phrases,
     Probability,
-    Spoken,
-    Symptom,
-    Vital,
 )
 from synth.record import none
 from synth.records import PlanAction, Record, Sex, Visit
@@ -148,48 +135,3 @@ class Condition(Record):
     sources: tuple[str, ...] = Field(min_length=1)
     """The guideline first."""
     presentations: dict[str, Presentation] = Field(min_length=1)
-
-
-class Pack(Record):
-    """One specialty."""
-
-    specialty: str
-    version: int
-    voice: Literal["patient", "caregiver"] = "patient"
-    """Who answers the doctor. A caregiver speaks of the child in the third person, and what is said holds ``{he}``,
-    ``{his}``, ``{him}``, ``{himself}``, ``{boy}``, ``{son}``, which are filled by the child's sex."""
-    citations: dict[str, Citation]
-    drugs: dict[str, Drug]
-    vitals: dict[str, Vital]
-    labs: dict[str, Lab]
-    symptoms: dict[str, Symptom]
-    occasions: dict[str, Spoken]
-    findings: dict[str, Spoken]
-    studies: dict[str, dict[str, Spoken]]
-    history: dict[str, History]
-    background: tuple[dict[str, Probability], ...]
-    """History that any patient may have, whatever the condition; from each group at most one entry."""
-    conditions: dict[str, Condition] = Field(min_length=1)
-
-    @cached_property
-    def plan_says(self) -> dict[str, Phrases]:
-        """Return how each plan text of the pack is said."""
-        plans = (
-            item for condition in self.conditions.values() for p in condition.presentations.values() for item in p.plan
-        )
-        return {item.text: item.says for item in plans if item.text is not None}
-
-    @cached_property
-    def weighed_history(self) -> frozenset[str]:
-        """Return the entries of the history that may rule out a drug."""
-        stated = {name for drug in self.drugs.values() for entry in drug.contraindications for name in entry.problems}
-        return frozenset(n for n, entry in self.history.items() if entry.allergens or entry.pregnant or n in stated)
-
-    @model_validator(mode="after")
-    def _references_hold(self) -> Self:
-        from synth.packs.references import dangling
-
-        problems = sorted(set(dangling(self)))
-        if problems:
-            raise ValueError("; ".join(problems))
-        return self

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 
 from synth.packs.lexicon import Contraindication
-from synth.packs.model import Pack
+from synth.packs.pack import Pack
 from synth.packs.vocabulary import vocabulary
 from synth.records import Number, Sex
 

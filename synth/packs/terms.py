@@ -15,7 +15,8 @@ from typing import cast
 
 from synth.assets import load_yaml
 from synth.errors import UserError
-from synth.packs.model import Pack, Presentation
+from synth.packs.model import Presentation
+from synth.packs.pack import Pack
 from synth.records import Language
 
 _FOLDER = Path(__file__).resolve().parent.parent / "specialties" / "terms"

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from pydantic import JsonValue
 
-from synth.packs.model import Pack
+from synth.packs.pack import Pack
 from synth.records import Sex
 
 _SLOT = re.compile(r"\{(\w+)\}")

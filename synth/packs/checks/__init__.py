@@ -9,7 +9,7 @@ from synth.packs.checks.presentations import presentation_problems
 from synth.packs.checks.sources import source_problems
 from synth.packs.checks.speech import speech_problems
 from synth.packs.checks.values import value_problems
-from synth.packs.model import Pack
+from synth.packs.pack import Pack
 
 __all__ = ["Problem", "check_pack", "missing_codes"]
 

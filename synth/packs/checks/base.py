@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from synth.packs.lexicon import Age, Distribution, Phrases
-from synth.packs.model import Condition, Pack, Presentation
+from synth.packs.model import Condition, Presentation
+from synth.packs.pack import Pack
 from synth.records import Sex
 
 Found = Iterator[tuple[str, str]]

@@ -7,7 +7,7 @@ from itertools import pairwise
 from synth.catalog import suggest
 from synth.packs.checks.base import Found
 from synth.packs.lexicon import DoseLimits, Drug
-from synth.packs.model import Pack
+from synth.packs.pack import Pack
 from synth.packs.vocabulary import vocabulary
 from synth.records import Number
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from synth.packs.checks.base import Found, Line, lines
 from synth.packs.lexicon import ForWhom, History, Range, Spoken
-from synth.packs.model import Pack
+from synth.packs.pack import Pack
 from synth.packs.vocabulary import vocabulary
 from synth.records import Sex
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from synth.packs.checks.base import Found, Line, lines
-from synth.packs.model import Pack
+from synth.packs.pack import Pack
 from synth.packs.safety import Patient, objections
 from synth.records import Number
 

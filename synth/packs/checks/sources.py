@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from synth.packs.checks.base import Found, lines
-from synth.packs.model import Pack
+from synth.packs.pack import Pack
 
 _YEARS = range(1990, 2100)
 """Of a guideline."""

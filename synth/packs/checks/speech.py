@@ -10,7 +10,7 @@ from pathlib import Path
 from synth.assets import load_yaml
 from synth.packs.checks.base import Found, spoken
 from synth.packs.lexicon import Phrases
-from synth.packs.model import Pack
+from synth.packs.pack import Pack
 from synth.records import Record
 
 _FILE = Path(__file__).resolve().parent / "speech.yaml"

@@ -7,7 +7,7 @@ import re
 from synth.catalog import suggest
 from synth.packs.checks.base import Found, lines
 from synth.packs.lexicon import Distribution, Lab, Measure, Range
-from synth.packs.model import Pack
+from synth.packs.pack import Pack
 from synth.packs.vocabulary import vocabulary
 
 _LOINC = re.compile(r"[1-9]\d{0,4}-\d")
