@@ -19,6 +19,8 @@ from transformers.models.llama.modeling_llama import LlamaDecoderLayer, rotate_h
 from transformers.models.qwen2.modeling_qwen2 import Qwen2DecoderLayer
 from transformers.models.qwen3.modeling_qwen3 import Qwen3DecoderLayer
 
+from distill.packed import APART
+
 if TYPE_CHECKING:
     Rotary = tuple[torch.Tensor, torch.Tensor]
     Layer = LlamaDecoderLayer | Qwen2DecoderLayer | Qwen3DecoderLayer | Gemma3DecoderLayer
@@ -51,14 +53,20 @@ def _columns_for(layer: Layer, cache: object) -> torch.Tensor | None:
     """Return the positions that a layer is to work for; None where it works for all, as it does where its forward pass
     is to be done again when nobody says which."""
     plain = cache is None and not (layer.training and layer.gradient_checkpointing)
-    known = layer.self_attn.config._attn_implementation == "sdpa" and layer.self_attn.is_causal
+    known = layer.self_attn.config._attn_implementation in {"sdpa", APART} and layer.self_attn.is_causal
     return _COLUMNS.get() if plain and known else None
 
 
 def _attend(
-    layer: Layer, hidden: torch.Tensor, columns: torch.Tensor, mask: torch.Tensor | None, rotary: Rotary
+    layer: Layer,
+    hidden: torch.Tensor,
+    columns: torch.Tensor,
+    mask: torch.Tensor | None,
+    rotary: Rotary,
+    lengths: list[int] | None,
 ) -> torch.Tensor:
-    """Return what attention adds at the columns, (rows, columns, width), of normed states at all positions."""
+    """Return what attention adds at the columns, (rows, columns, width), of normed states at all positions; each
+    example of a packed row by itself where their lengths are said."""
     attention = layer.self_attn
     rows, length = hidden.shape[:2]
     query = attention.q_proj(hidden[:, columns]).view(rows, len(columns), -1, attention.head_dim)
@@ -69,21 +77,32 @@ def _attend(
     cos, sin = (table[:, :, None] for table in rotary)
     query = query * cos[:, columns] + rotate_half(query) * sin[:, columns]
     key = key * cos + rotate_half(key) * sin
-    if mask is None:
-        mask = (columns[:, None] >= torch.arange(length, device=columns.device))[None, None]
-    else:
-        mask = mask[:, :, columns]
-    found, _ = sdpa_attention_forward(
-        attention,
-        query.transpose(1, 2),
-        key.transpose(1, 2),
-        value.transpose(1, 2),
-        mask,
-        dropout=float(attention.attention_dropout or 0.0) if layer.training else 0.0,
-        scaling=attention.scaling,
-    )
-    out: torch.Tensor = attention.o_proj(found.reshape(rows, len(columns), -1))
+    counts, lengths, seen = _by_example(columns, length, mask, lengths)
+    queries = torch.split(query.transpose(1, 2), counts, dim=2)
+    keys, values = (torch.split(states.transpose(1, 2), lengths, dim=2) for states in (key, value))
+    dropout = float(attention.attention_dropout or 0.0) if layer.training else 0.0
+    found = [
+        sdpa_attention_forward(attention, *part, dropout=dropout, scaling=attention.scaling)[0]
+        for part in zip(queries, keys, values, seen, strict=True)
+    ]
+    out: torch.Tensor = attention.o_proj(torch.cat(found, dim=1).reshape(rows, len(columns), -1))
     return out
+
+
+def _by_example(
+    columns: torch.Tensor, length: int, mask: torch.Tensor | None, lengths: list[int] | None
+) -> tuple[list[int], list[int], list[torch.Tensor]]:
+    """Return how many of the columns lie in each example of a row, how long it is, and what they may see of it; a row
+    whose examples are not said is one."""
+    if lengths is None and mask is not None:
+        return [len(columns)], [length], [mask[:, :, columns]]
+    places = torch.arange(length, device=columns.device)
+    if lengths is None:
+        lengths = [length]
+    ends = torch.tensor(lengths, device=columns.device).cumsum(0)
+    counts: list[int] = torch.searchsorted(columns, ends).diff(prepend=ends.new_zeros(1)).tolist()
+    pieces = zip(torch.split(columns, counts), torch.split(places, lengths), strict=True)
+    return counts, lengths, [(some[:, None] >= reached)[None, None] for some, reached in pieces]
 
 
 def _narrowed(kind: type[torch.nn.Module]) -> Callable[..., torch.Tensor]:
@@ -97,6 +116,7 @@ def _narrowed(kind: type[torch.nn.Module]) -> Callable[..., torch.Tensor]:
         attention_mask: torch.Tensor | None = None,
         position_embeddings: Rotary | None = None,
         past_key_values: object = None,
+        example_lengths: list[int] | None = None,
         **kwargs: object,
     ) -> torch.Tensor:
         columns = _columns_for(layer, past_key_values)
@@ -107,10 +127,11 @@ def _narrowed(kind: type[torch.nn.Module]) -> Callable[..., torch.Tensor]:
                 attention_mask=attention_mask,
                 position_embeddings=position_embeddings,
                 past_key_values=past_key_values,
+                example_lengths=example_lengths,
                 **kwargs,
             )
         normed = layer.input_layernorm(hidden_states)
-        added = _attend(layer, normed, columns, attention_mask, position_embeddings)
+        added = _attend(layer, normed, columns, attention_mask, position_embeddings, example_lengths)
         if isinstance(layer, Gemma3DecoderLayer):
             kept = hidden_states[:, columns] + layer.post_attention_layernorm(added)
             kept = kept + layer.post_feedforward_layernorm(layer.mlp(layer.pre_feedforward_layernorm(kept)))

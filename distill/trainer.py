@@ -19,6 +19,7 @@ from distill.last_layer import narrow_last_layer
 from distill.memory import CHECKPOINTED_FROM
 from distill.methods import adapter_config, train_in_float32
 from distill.objectives import Parts, Setting, Trainer, parts_for
+from distill.packed import keep_apart
 from distill.settings import TrainSettings
 from distill.steps import step_of, unlike_the_recipe
 from distill.student import Student
@@ -67,6 +68,8 @@ def make_trainer(
     step = step_of(student.recipe, fitted, held_out, student.max_length, packing=packing)
     if rank() == 0 and (unlike := unlike_the_recipe(step, student.recipe, packing=packing)):
         say(unlike)
+    if packing:
+        keep_apart(model, student.max_length)
     parts = parts_for(Setting(model, tokenizer, student, settings, fitted, device, packing, step.row))
     args = training_arguments(
         student,

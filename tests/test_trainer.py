@@ -11,9 +11,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from transformers import PreTrainedConfig
 
 from distill.datasets import Example, Fitted, Tokens, examples, fit
 from distill.generation import stop_tokens
+from distill.packed import APART
 from distill.settings import TrainSettings, adjusted
 from distill.sft import CompletionTrainer, row_losses
 from distill.steps import packed_rows, shown, step_of, unlike_the_recipe
@@ -105,6 +107,9 @@ def test_packed_and_padded_rows_have_the_same_loss(place: Path) -> None:
     sums = []
     for trainer in (packed, padded):
         assert trainer.model is not None
+        config = trainer.model.config
+        assert isinstance(config, PreTrainedConfig)
+        assert (config._attn_implementation == APART) is (trainer is packed)
         trainer.model.eval()
         with torch.no_grad():
             rows = torch.cat([row_losses(trainer.model, dict(batch)) for batch in trainer.get_train_dataloader()])

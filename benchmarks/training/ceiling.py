@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from unittest.mock import patch
 
 import torch
@@ -22,12 +22,13 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.autograd.function import FunctionCtx
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
-from transformers import AttentionInterface, LlamaForCausalLM
+from transformers import LlamaForCausalLM
 
 from benchmarks.training.gpu import llama_config, operations
 from benchmarks.training.job import RANK
 from distill.fused import fuse_adapters
 from distill.fused_norm import fuse_norms
+from distill.packed import keep_apart
 from distill.student import Shape, find_student
 
 MATRIX_RATE, MEMORY_RATE = 790e12, 4.8e12
@@ -35,7 +36,7 @@ MATRIX_RATE, MEMORY_RATE = 790e12, 4.8e12
 and its memory as the data sheet has it. A share of the matrix rate hangs on how the two compare alone."""
 _NO_KERNEL = frozenset(
     {"view", "_unsafe_view", "t", "transpose", "permute", "expand", "unsqueeze", "squeeze", "slice", "select"}
-    | {"alias", "detach", "as_strided", "split"}
+    | {"alias", "detach", "as_strided", "split", "split_with_sizes"}
 )
 _PRODUCTS, _ATTENTION, _ELEMENTWISE = "products", "attention", "elementwise"
 
@@ -82,23 +83,29 @@ class Ledger(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch types
 
 
 class _Attention(torch.autograd.Function):
-    """Attention as a fused kernel has it, without contents. A packed row goes with a mask, so that all of the square of
-    its length is computed: two products forward, five backward (Dao et al., FlashAttention, 2022)."""
+    """Attention as a fused kernel has it, without contents: two products forward, five backward, of the square of a
+    length under a mask and of half of it where it is known to be causal (Dao et al., FlashAttention, 2022)."""
 
     @staticmethod
     def forward(
-        ctx: FunctionCtx, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, enter: Callable[[str, int, int], None]
+        ctx: FunctionCtx,
+        q: torch.Tensor,
+        k: torch.Tensor,
+        v: torch.Tensor,
+        causal: bool,
+        enter: Callable[[str, int, int], None],
     ) -> torch.Tensor:
         ctx.save_for_backward(q, k, v)
-        ctx.enter = enter  # type: ignore[attr-defined]  # the context is there to be written on
-        enter(_ATTENTION, 4 * q.numel() * q.shape[2], 2 * _bytes([q, k]))
+        product = 2 * q.numel() * q.shape[2] // (2 if causal else 1)
+        ctx.enter, ctx.product = enter, product  # type: ignore[attr-defined]  # the context is there to be written on
+        enter(_ATTENTION, 2 * product, 2 * _bytes([q, k]))
         return torch.empty_like(q)
 
     @staticmethod
     def backward(ctx: FunctionCtx, _: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         q, k, v = ctx.saved_tensors  # type: ignore[attr-defined]
-        ctx.enter(_ATTENTION, 10 * q.numel() * q.shape[2], 4 * _bytes([q, k]))  # type: ignore[attr-defined]
-        return torch.empty_like(q), torch.empty_like(k), torch.empty_like(v), None
+        ctx.enter(_ATTENTION, 5 * ctx.product, 4 * _bytes([q, k]))  # type: ignore[attr-defined]
+        return torch.empty_like(q), torch.empty_like(k), torch.empty_like(v), None, None
 
 
 class _Norm(torch.autograd.Function):
@@ -125,40 +132,45 @@ def _bytes(values: object) -> int:
     return sum(map(_bytes, values)) if isinstance(values, Iterable) and not isinstance(values, str) else 0
 
 
-def count_pass(shape: Shape, length: int, scored: float, *, fused: bool) -> Ledger:
-    """Return the kernels of a forward and a backward pass over one row of ``length`` tokens, a share ``scored`` of them
-    with loss; with our adapters and norms (``distill.fused``) or PEFT's and the model's own."""
+def count_pass(shape: Shape, lengths: Sequence[int], scored: float, *, ours: bool) -> Ledger:
+    """Return the kernels of a forward and a backward pass over one row of examples of some ``lengths``, a share
+    ``scored`` of the tokens with loss; with what ``distill train`` makes of adapters, norms and attention, or with
+    PEFT's adapters and the model's own norms and mask."""
     ledger = Ledger()
+    length = sum(lengths)
 
     def attend(
-        module: torch.nn.Module, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, mask: object, **_: object
-    ) -> tuple[torch.Tensor, None]:
-        del module, mask
-        out: torch.Tensor = _Attention.apply(q, k, v, ledger.add)  # type: ignore[no-untyped-call]
-        return out.transpose(1, 2).contiguous(), None
+        q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, *, is_causal: bool = False, **_: object
+    ) -> torch.Tensor:
+        found: torch.Tensor = _Attention.apply(q, k, v, is_causal, ledger.add)  # type: ignore[no-untyped-call]
+        return found
 
     def normalise(x: torch.Tensor, *_: object, **__: object) -> torch.Tensor:
         out: torch.Tensor = _Norm.apply(x, ledger.add)  # type: ignore[no-untyped-call]
         return out
 
-    AttentionInterface.register("counted", attend)
-    config = llama_config(shape)
-    config._attn_implementation = "counted"
     with torch.device("meta"):
-        base = LlamaForCausalLM(config)
+        base = LlamaForCausalLM(llama_config(shape))
         base.bfloat16()
+        if ours:
+            keep_apart(base, length)
         lora = LoraConfig(r=RANK, lora_alpha=2 * RANK, target_modules="all-linear", task_type="CAUSAL_LM")
         model = get_peft_model(base, lora).train()
-    if fused:
+    if ours:
         fuse_adapters(model)
         fuse_norms(model)
-    with FakeTensorMode(allow_non_fake_inputs=True), patch("torch.nn.functional.rms_norm", normalise):
+    with (
+        FakeTensorMode(allow_non_fake_inputs=True),
+        patch("torch.nn.functional.scaled_dot_product_attention", attend),
+        patch("torch.nn.functional.rms_norm", normalise),
+    ):
         _make_fake(model)
         tokens = torch.zeros(1, length, dtype=torch.long)
+        said = {"example_lengths": list(lengths)} if ours else {}
         mask = torch.ones(1, 1, length, length, dtype=torch.bool)
         with ledger:
             with torch.autocast("cpu", torch.bfloat16):
-                hidden = base.model(tokens, attention_mask=mask, use_cache=False).last_hidden_state
+                hidden = base.model(tokens, attention_mask=mask, use_cache=False, **said).last_hidden_state
                 logits = base.lm_head(hidden[:, : round(scored * length)])
                 rows = logits.float().view(-1, shape.vocabulary)
                 loss = torch.nn.functional.cross_entropy(rows, tokens[0, : len(rows)])
@@ -185,19 +197,21 @@ def main() -> None:
     parser.add_argument("--scored", type=float, default=1 / 3, help="share of the tokens that carry loss")
     asked = parser.parse_args()
     print(f"{MATRIX_RATE / 1e12:,.0f} TFLOP/s in bfloat16, {MEMORY_RATE / 1e12:.1f} TB/s\n")
-    print("| student | length | adapters, norms | kernels | share at most | products, attention, rest |")
+    print("| student | length | adapters, norms, attention | kernels | share at most | products, attention, rest |")
     print("|---|---|---|---|---|---|")
     for student in asked.students:
         shape = find_student(student).shape
         assert shape is not None, "a student of the catalogue has a shape"
         for length in asked.lengths:
-            needed = length * operations(shape, min(asked.example, length), asked.scored)
-            for fused in (False, True):
-                ledger = count_pass(shape, length, asked.scored, fused=fused)
+            whole, rest = divmod(length, asked.example)
+            lengths = [asked.example] * whole + [rest] * (rest > 0)
+            needed = sum(part * operations(shape, part, asked.scored) for part in lengths)
+            for ours in (False, True):
+                ledger = count_pass(shape, lengths, asked.scored, ours=ours)
                 spent = ledger.seconds
                 parts = " + ".join(f"{1e3 * spent[kind]:.1f}" for kind in (_PRODUCTS, _ATTENTION, _ELEMENTWISE))
                 share = needed / MATRIX_RATE / sum(spent.values())
-                whose = "distill's" if fused else "PEFT's and the model's"
+                whose = "distill's" if ours else "PEFT's and the model's"
                 print(
                     f"| {student} | {length:,} | {whose} | {ledger.kernels.total():,} | {share:.0%} | {parts} ms |",
                     flush=True,
