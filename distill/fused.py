@@ -72,9 +72,9 @@ class _Beside(torch.autograd.Function):
         scaling: float,
     ) -> torch.Tensor:
         rows = x.reshape(-1, x.shape[-1]).to(weight.dtype)
-        narrow_a, narrow_b = a.to(weight.dtype), (b * scaling).to(weight.dtype)
+        narrow_a, narrow_b = a.to(weight.dtype), b.to(weight.dtype)
         inner = rows @ narrow_a.t()
-        out = torch.nn.functional.linear(rows, weight, bias).addmm_(inner, narrow_b.t())
+        out = torch.nn.functional.linear(rows, weight, bias).addmm_(inner, narrow_b.t(), alpha=scaling)
         ctx.save_for_backward(rows, weight, narrow_a, narrow_b, inner)
         ctx.scaling, ctx.x = scaling, (x.shape, x.dtype)  # type: ignore[attr-defined]
         return out.view(*x.shape[:-1], len(weight))
@@ -85,12 +85,14 @@ class _Beside(torch.autograd.Function):
         rows, weight, narrow_a, narrow_b, inner = ctx.saved_tensors  # type: ignore[attr-defined]
         shape, dtype = ctx.x  # type: ignore[attr-defined]
         above = grad.reshape(-1, grad.shape[-1]).to(weight.dtype)
+        scaling: float = ctx.scaling  # type: ignore[attr-defined]
         below_b = above @ narrow_b
         below = None
         if ctx.needs_input_grad[0]:  # type: ignore[attr-defined]
-            below = (above @ weight).addmm_(below_b, narrow_a).view(shape).to(dtype)
-        for_a = (below_b.t() @ rows).float()
-        for_b = (above.t() @ inner).float().mul_(ctx.scaling)  # type: ignore[attr-defined]
+            below = (above @ weight).addmm_(below_b, narrow_a, alpha=scaling).view(shape).to(dtype)
+        # Of its first matrix a product with beta 0 has the shape alone.
+        for_a = torch.addmm(narrow_a, below_b.t(), rows, beta=0, alpha=scaling).float()
+        for_b = torch.addmm(narrow_b, above.t(), inner, beta=0, alpha=scaling).float()
         return below, None, None, for_a, for_b, None
 
 

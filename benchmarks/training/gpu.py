@@ -1,6 +1,7 @@
 """Train the catalogue's Llamas, with random weights, and print tokens a second, share of the GPU's arithmetic, memory.
 
-    python -m benchmarks.training.gpu [--students llama-3.2-1b llama-3.2-3b] [--lengths 2048 4096] [--examples 512]
+    python -m benchmarks.training.gpu [--students llama-3.2-1b llama-3.2-3b] [--lengths 2048 4096 16384]
+        [--examples 512]
 
 LoRA in bfloat16 through `distill train`: packed with activations kept, packed with checkpointing, and padded. Nothing
 is downloaded: sizes come from the catalogue, the tokenizer from the simulator's encounters. The ceiling is the rate of
@@ -99,7 +100,7 @@ def llama_config(shape: Shape) -> LlamaConfig:
         num_attention_heads=shape.heads,
         num_key_value_heads=shape.kv_heads,
         head_dim=shape.head_dim,
-        max_position_embeddings=8192,
+        max_position_embeddings=16384,
         tie_word_embeddings=shape.tied,
     )
 
@@ -146,7 +147,7 @@ def main() -> None:
     """Read the command line, train, and print the table; exit status 1 where a training failed."""
     parser = argparse.ArgumentParser(description="Train Llamas of random weights on a GPU.")
     parser.add_argument("--students", nargs="+", default=["llama-3.2-1b", "llama-3.2-3b"])
-    parser.add_argument("--lengths", type=int, nargs="+", default=[2048, 4096])
+    parser.add_argument("--lengths", type=int, nargs="+", default=[2048, 4096, 16384])
     parser.add_argument("--examples", type=int, default=512)
     parser.add_argument("--device", default="cuda")
     arguments = parser.parse_args()
