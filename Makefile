@@ -69,6 +69,7 @@ bench-training-gpu: $(VENV)/.train  ## Llama 3.2 1B and 3B with random weights o
 
 bench-training-ceiling: $(VENV)/.train  ## The share of a GPU's arithmetic that training's kernels leave at most, counted without one
 	$(BIN)/python -m benchmarks.training.ceiling
+	$(BIN)/python -m benchmarks.training.launching
 
 bench-vllm: $(VLLM_VENV)/.installed  ## Notewright beside vllm bench serve on a real vLLM
 	HF_HUB_OFFLINE=1 VLLM_CPU_KVCACHE_SPACE=1 $(VLLM_VENV)/bin/python -m benchmarks.generation.vllm

@@ -7,12 +7,14 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from transformers import PreTrainedConfig
 
 from benchmarks.generation.measure import Cost
 from benchmarks.training import __main__ as benchmark
-from benchmarks.training import ceiling, gpu
+from benchmarks.training import ceiling, gpu, launching
 from benchmarks.training.contenders import CONTENDERS, OURS, PEERS, Contender, install, variables
 from benchmarks.training.job import RANK, Job, Outcome, Pair, read_job, read_pairs, same_tokens, write_pairs, write_run
+from distill.packed import APART
 from distill.student import Shape
 
 FOLDER = Path(benchmark.__file__).parent
@@ -160,6 +162,17 @@ def test_the_ceiling_counts_the_products_of_the_formula_and_fewer_kernels_with_o
     assert ours.kernels["products"] == own.kernels["products"]
     assert ours.kernels["elementwise"] < 0.65 * own.kernels["elementwise"]
     assert ours.seconds["elementwise"] < 0.65 * own.seconds["elementwise"]
+
+
+@pytest.mark.parametrize("ours", [False, True])
+def test_a_pass_is_timed_with_each_way_of_starting_it(ours: bool) -> None:
+    model = launching.small_llama(1, ours=ours)
+    kinds = {type(module).__name__ for module in model.modules()}
+    assert ({"FusedLinear", "FusedLlamaRMSNorm"} <= kinds) is ours
+    config = model.config
+    assert isinstance(config, PreTrainedConfig)
+    assert (config._attn_implementation == APART) is ours
+    assert 0 < launching.seconds_a_pass(model, 1) < 60
 
 
 def test_every_contender_has_a_module_and_a_key_of_its_own() -> None:
