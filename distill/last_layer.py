@@ -94,11 +94,10 @@ def _by_example(
 ) -> tuple[list[int], list[int], list[torch.Tensor]]:
     """Return how many of the columns lie in each example of a row, how long it is, and what they may see of it; a row
     whose examples are not said is one."""
-    if lengths is None and mask is not None:
-        return [len(columns)], [length], [mask[:, :, columns]]
     places = torch.arange(length, device=columns.device)
     if lengths is None:
-        lengths = [length]
+        seen = (columns[:, None] >= places)[None, None] if mask is None else mask[:, :, columns]
+        return [len(columns)], [length], [seen]
     ends = torch.tensor(lengths, device=columns.device).cumsum(0)
     counts: list[int] = torch.searchsorted(columns, ends).diff(prepend=ends.new_zeros(1)).tolist()
     pieces = zip(torch.split(columns, counts), torch.split(places, lengths), strict=True)

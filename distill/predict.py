@@ -13,12 +13,7 @@ from distill.generation import Continuation, Loaded, Steering, continuations
 from distill.hub import quiet_hub
 from distill.methods import load_quantised
 from distill.records import BenchmarkItem, Finish, Prediction
-from distill.student import (
-    find_student,
-    load_model,
-    load_tokenizer,
-    pick_device,
-)
+from distill.student import find_student, load_model, load_tokenizer, pick_device
 from distill.trained import base_of, read_trained
 from synth.assets import render_prompt
 from synth.catalog import load_task

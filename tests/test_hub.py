@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -12,8 +13,6 @@ from distill.hub import quiet_hub
 
 @pytest.mark.parametrize(("terminal", "said"), [(False, "1"), (True, None)])
 def test_bars_are_for_a_terminal(monkeypatch: pytest.MonkeyPatch, terminal: bool, said: str | None) -> None:
-    import os
-
     for name in ("HF_HUB_DISABLE_PROGRESS_BARS", "HF_HUB_DISABLE_TELEMETRY", "HF_HUB_OFFLINE"):
         monkeypatch.setenv(name, "")
         monkeypatch.delenv(name)

@@ -8,52 +8,23 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 
 from distill.last_layer import narrow_last_layer
 from distill.packed import APART, keep_apart
 from distill.sft import row_losses
+from tests.small_models import Batch, bare, losses_and_gradients
 
-SIZES: dict[str, object] = {
-    "vocab_size": 64,
-    "hidden_size": 32,
-    "intermediate_size": 48,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
-    "head_dim": 8,
-    "pad_token_id": 0,
-    "bos_token_id": 1,
-    "eos_token_id": 2,
-}
 KNOWN = ["llama", "mistral", "phi3", "qwen2", "qwen3"]
 LENGTHS = [9, 1, 14]
 
 
-def bare(architecture: str, **more: object) -> PreTrainedModel:
-    """Return a small model of random weights, the same every time."""
-    torch.manual_seed(0)
-    config = AutoConfig.for_model(architecture, **{**SIZES, **more})
-    model: PreTrainedModel = AutoModelForCausalLM.from_config(config)
-    model.train()
-    return model
-
-
-def packed(lengths: list[int]) -> dict[str, torch.Tensor]:
+def packed(lengths: list[int]) -> Batch:
     """Return examples in a row as TRL's collator makes it: positions begin anew, the first of each has no label."""
     bounds = torch.tensor([0, *accumulate(lengths)], dtype=torch.int32)
     ids = (torch.arange(sum(lengths)).view(1, -1) * 7) % 61 + 3
     positions = torch.cat([torch.arange(length) for length in lengths])[None]
     labels = torch.where(positions > torch.tensor(lengths).repeat_interleave(torch.tensor(lengths)) // 2, ids, -100)
     return {"input_ids": ids, "position_ids": positions, "labels": labels, "cu_seq_lens_q": bounds}
-
-
-def losses_and_gradients(
-    model: torch.nn.Module, batch: dict[str, torch.Tensor]
-) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
-    losses = row_losses(model, batch)
-    torch.autograd.backward(losses[:, 0].sum())
-    return losses.detach(), {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
 
 
 @pytest.mark.parametrize("way", ["whole", "last layer narrowed", "checkpointed"])

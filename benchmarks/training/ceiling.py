@@ -17,18 +17,15 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from unittest.mock import patch
 
 import torch
-from peft import LoraConfig, get_peft_model
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.autograd.function import FunctionCtx
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 from transformers import LlamaForCausalLM
 
+from benchmarks.training.adapted import OURS, PLAIN, adapted
 from benchmarks.training.gpu import llama_config, operations
 from benchmarks.training.job import RANK
-from distill.fused import fuse_adapters
-from distill.fused_norm import fuse_norms
-from distill.packed import keep_apart
 from distill.student import Shape, find_student
 
 MATRIX_RATE, MEMORY_RATE = 790e12, 4.8e12
@@ -152,13 +149,7 @@ def count_pass(shape: Shape, lengths: Sequence[int], scored: float, *, ours: boo
     with torch.device("meta"):
         base = LlamaForCausalLM(llama_config(shape))
         base.bfloat16()
-        if ours:
-            keep_apart(base, length)
-        lora = LoraConfig(r=RANK, lora_alpha=2 * RANK, target_modules="all-linear", task_type="CAUSAL_LM")
-        model = get_peft_model(base, lora).train()
-    if ours:
-        fuse_adapters(model)
-        fuse_norms(model)
+        model = adapted(base, RANK, length, ours=ours)
     with (
         FakeTensorMode(allow_non_fake_inputs=True),
         patch("torch.nn.functional.scaled_dot_product_attention", attend),
@@ -211,7 +202,7 @@ def main() -> None:
                 spent = ledger.seconds
                 parts = " + ".join(f"{1e3 * spent[kind]:.1f}" for kind in (_PRODUCTS, _ATTENTION, _ELEMENTWISE))
                 share = needed / MATRIX_RATE / sum(spent.values())
-                whose = "distill's" if ours else "PEFT's and the model's"
+                whose = OURS if ours else PLAIN
                 print(
                     f"| {student} | {length:,} | {whose} | {ledger.kernels.total():,} | {share:.0%} | {parts} ms |",
                     flush=True,

@@ -15,20 +15,17 @@ from itertools import accumulate
 from statistics import median
 
 import torch
-from peft import LoraConfig, PeftModel, get_peft_model
+from peft import PeftModel
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from benchmarks.machine import machine
-from distill.fused import fuse_adapters
-from distill.fused_norm import fuse_norms
-from distill.packed import keep_apart
+from benchmarks.training.adapted import OURS, PLAIN, adapted
 
 _LENGTHS = [8, 8, 8]
 
 
 def small_llama(layers: int, *, ours: bool) -> PeftModel:
-    """Return a Llama of hidden 64 with adapters; with what ``distill train`` makes of adapters, norms and attention, or
-    with PEFT's adapters and the model's own norms and mask."""
+    """Return a Llama of hidden 64 with adapters."""
     torch.manual_seed(0)
     config = LlamaConfig(
         vocab_size=256,
@@ -40,15 +37,7 @@ def small_llama(layers: int, *, ours: bool) -> PeftModel:
     )
     base = LlamaForCausalLM(config)
     base.bfloat16()
-    if ours:
-        keep_apart(base, max(_LENGTHS))
-    model = get_peft_model(base, LoraConfig(r=4, target_modules="all-linear", task_type="CAUSAL_LM"))
-    assert isinstance(model, PeftModel)
-    if ours:
-        fuse_adapters(model)
-        fuse_norms(model)
-    model.train()
-    return model
+    return adapted(base, 4, max(_LENGTHS), ours=ours)
 
 
 def seconds_a_pass(model: PeftModel, rounds: int) -> float:
@@ -79,9 +68,9 @@ def main() -> None:
     torch.set_num_threads(1)
     print(f"{machine()}; {asked.layers} layers, {sum(_LENGTHS)} tokens, one thread\n")
     took = {}
-    for ours, whose in ((False, "PEFT's adapters, the model's norms and mask"), (True, "distill's")):
+    for ours, whose in ((False, PLAIN), (True, OURS)):
         took[ours] = seconds_a_pass(small_llama(asked.layers, ours=ours), asked.rounds)
-        print(f"{1e3 * took[ours]:.0f} ms: {whose}")
+        print(f"{1e3 * took[ours]:.0f} ms: {whose} adapters, norms and attention")
     print(f"{took[False] / took[True]:.2f} times as long")
 
 

@@ -7,12 +7,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from synth.packs.cases import Case
-from synth.packs.lexicon import (
-    Age,
-    Distribution,
-    Phrases,
-    Probability,
-)
+from synth.packs.lexicon import Age, Distribution, Phrases, Probability
 from synth.record import none
 from synth.records import PlanAction, Record, Sex, Visit
 
